@@ -1,0 +1,457 @@
+#include "proto/tftp_send.h"
+
+/* How long a repeated ACK waits for progress before the window goes again. */
+#define MISSED_UNKNOWN_US 20000 /* no round trip measured yet */
+#define MISSED_MIN_US	  2000
+#define MISSED_AHEAD_US	  1000 /* from now, at least: a deadline is ahead */
+/* Silence after which a repeated request is a machine that was reset. */
+#define RESET_US    1000000
+#define DOUBLED_MAX 16
+/*
+ * Of the time-outs in a row the 3rd, 7th, ... send the window, for a client
+ * that does not answer a block out of order; all others one block.
+ */
+#define WINDOW_AT    3
+#define WINDOW_EVERY 4
+/* Windows up to this size always go out in one burst. */
+#define BURST_MIN    8
+#define PAUSE_MIN_US 250
+#define PAUSE_MAX_US 10000
+
+static const struct tftp_action wait_action = {.step = TFTP_STEP_WAIT};
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static struct tftp_action end(struct tftp_send *s, enum tftp_step step)
+{
+	s->ended = step;
+	s->deadline_us = UINT64_MAX;
+	return (struct tftp_action){.step = step};
+}
+
+/* One more round trip (RFC 6298 2). */
+static void measure(struct tftp_send *s, uint64_t rtt_us)
+{
+	uint32_t rtt = (uint32_t)min_u64(max_u64(rtt_us, 1), TFTP_RTO_MAX_US);
+	uint32_t srtt = s->stats.srtt_us;
+
+	if (srtt == 0) {
+		srtt = rtt;
+		s->rttvar_us = rtt / 2;
+	} else {
+		uint32_t off = rtt > srtt ? rtt - srtt : srtt - rtt;
+
+		s->rttvar_us = s->rttvar_us - s->rttvar_us / 4 + off / 4;
+		srtt = srtt - srtt / 8 + rtt / 8;
+	}
+	s->stats.srtt_us = srtt > 0 ? srtt : 1;
+}
+
+/* How long to wait for an answer to what is sent now. */
+static uint64_t timeout(const struct tftp_send *s)
+{
+	uint64_t us = s->stats.srtt_us + UINT64_C(4) * s->rttvar_us;
+	uint64_t most = TFTP_RTO_MAX_US;
+
+	if (s->params.timeout_s > 0)
+		most = min_u64(most, s->params.timeout_s * UINT64_C(1000000));
+	if (s->stats.srtt_us == 0)
+		us = TFTP_RTO_FIRST_US;
+	else if (s->params.windowsize > 1)
+		us = max_u64(us, TFTP_PROBE_MIN_US);
+	else
+		us = max_u64(us, TFTP_RTO_MIN_US);
+	us <<= min_u32(s->tries, DOUBLED_MAX);
+	/* Let the echo that is_echo() looks for come first. */
+	if (s->late_us > 0)
+		us += us / 4;
+	return min_u64(us, most);
+}
+
+/* The same, once a repeated ACK has told that something is missing. */
+static uint64_t missed_timeout(const struct tftp_send *s)
+{
+	uint64_t us =
+		UINT64_C(2) * s->stats.srtt_us + UINT64_C(4) * s->rttvar_us;
+
+	if (s->stats.srtt_us == 0)
+		return MISSED_UNKNOWN_US;
+	return max_u64(us, MISSED_MIN_US);
+}
+
+static void expect_by(struct tftp_send *s, uint64_t now_us, uint64_t after_us)
+{
+	/* Silence is given up in time, however long the timer has become. */
+	uint64_t patience = s->top == s->last_block ? TFTP_GIVE_UP_LAST_US
+						    : TFTP_GIVE_UP_US;
+	uint64_t at = min_u64(now_us + after_us, s->progress_us + patience);
+
+	s->deadline_us = max_u64(at, now_us + 1);
+}
+
+static struct tftp_action send_oack(struct tftp_send *s, uint64_t now_us)
+{
+	s->sent_us = now_us;
+	expect_by(s, now_us, timeout(s));
+	return (struct tftp_action){.step = TFTP_STEP_OACK};
+}
+
+static uint64_t window_end(const struct tftp_send *s)
+{
+	return min_u64(s->base + s->params.windowsize, s->last_block);
+}
+
+/*
+ * Shrink the burst while more than half of what is sent was sent before, let
+ * it grow again below an eighth. Only a client that cannot take a whole
+ * window in a row gets there: one packet in a hundred lost at random, with 64
+ * blocks to the window, stays between the two.
+ */
+static void adapt_burst(struct tftp_send *s, uint32_t count, uint32_t again)
+{
+	uint32_t window = s->params.windowsize;
+
+	s->epoch_sent += count;
+	s->epoch_again += again;
+	if (s->epoch_sent < 4 * window || window <= BURST_MIN)
+		return;
+	if (s->epoch_again > s->epoch_sent / 2)
+		s->burst = s->burst / 2 > BURST_MIN ? s->burst / 2 : BURST_MIN;
+	else if (s->epoch_again < s->epoch_sent / 8)
+		s->burst = min_u32(s->burst * 2, window);
+	s->epoch_sent = s->epoch_again = 0;
+}
+
+static void sent_top_again(struct tftp_send *s, uint64_t now_us)
+{
+	if (s->timed)
+		s->again_us = now_us;
+	s->timed = false;
+}
+
+static uint64_t pause_us(const struct tftp_send *s)
+{
+	return min_u64(max_u64(s->stats.srtt_us, PAUSE_MIN_US), PAUSE_MAX_US);
+}
+
+/* Send on from `next`, a burst at most; *resent counts what went before. */
+static struct tftp_action send_burst(
+	struct tftp_send *s, uint64_t now_us, uint64_t *resent)
+{
+	struct tftp_action action = {TFTP_STEP_BLOCKS, s->next, 0};
+	uint64_t last = window_end(s);
+	uint32_t again = 0;
+
+	last = min_u64(last, s->next + s->burst - 1);
+	action.count = (uint32_t)(last - s->next + 1);
+	if (s->next <= s->top)
+		again = (uint32_t)(min_u64(s->top, last) - s->next + 1);
+	s->extra += again;
+	*resent += again;
+	s->stats.blocks_sent += action.count;
+	adapt_burst(s, action.count, again);
+
+	/* Karn: only a block that was never sent before measures anything. */
+	if (last > s->top) {
+		s->timed = true;
+		s->top_us = now_us;
+	} else if (last == s->top) {
+		sent_top_again(s, now_us);
+	}
+	s->top = max_u64(s->top, last);
+	s->next = last + 1;
+	s->sent_us = now_us;
+	if (s->next <= window_end(s))
+		expect_by(s, now_us, pause_us(s));
+	else
+		expect_by(s, now_us,
+			s->missed && !s->rolled ? missed_timeout(s)
+						: timeout(s));
+	return action;
+}
+
+/* Send the window again, from its beginning. */
+static struct tftp_action send_window_again(
+	struct tftp_send *s, uint64_t now_us, uint64_t *resent)
+{
+	s->redo_top = s->top;
+	s->next = s->base + 1;
+	s->missed = false;
+	return send_burst(s, now_us, resent);
+}
+
+/* A repeated ACK was right, as nothing else came. */
+static struct tftp_action roll_back(struct tftp_send *s, uint64_t now_us)
+{
+	s->rolled = true;
+	s->late_us = 0;
+	/* The other blocks behind the gap have their answers under way. */
+	s->stale = (uint32_t)(s->top - s->base - 1);
+	s->stats.rollbacks++;
+	return send_window_again(s, now_us, &s->stats.resent_rollback);
+}
+
+/* The client has all that was sent. */
+static struct tftp_action acked_all(struct tftp_send *s, uint64_t now_us)
+{
+	/* Every block that it had twice has an answer of its own. */
+	s->stale = s->extra;
+	s->extra = 0;
+	s->rolled = false;
+	s->redo_top = 0;
+	s->next = s->top + 1;
+	return send_burst(s, now_us, &s->stats.resent_rollback);
+}
+
+/* The client lacks base + 1, which was sent. */
+static struct tftp_action acked_part(struct tftp_send *s, uint64_t now_us)
+{
+	if (s->base <= s->redo_top) {
+		/*
+		 * Blocks that were sent again may have caused this ACK while
+		 * the rest of them is under way: send only what is new.
+		 * Each of those up to base is answered so.
+		 */
+		uint64_t done = max_u64(s->next - 1, s->base);
+		uint32_t ahead =
+			(uint32_t)(min_u64(done, s->redo_top) - s->base);
+
+		s->stale = s->extra > ahead ? s->extra - ahead - 1 : 0;
+		s->extra = 0;
+		s->rolled = false;
+		s->redo_top = 0;
+		s->next = done + 1;
+		if (s->next <= window_end(s))
+			return send_burst(s, now_us, &s->stats.resent_rollback);
+		expect_by(s, now_us, timeout(s));
+		return wait_action;
+	}
+	s->stale = s->extra;
+	/* All but the one behind the gap that caused this ACK. */
+	if (s->top - s->base > 2)
+		s->stale += (uint32_t)(s->top - s->base - 2);
+	s->extra = 0;
+	s->rolled = true;
+	s->stats.rollbacks++;
+	return send_window_again(s, now_us, &s->stats.resent_rollback);
+}
+
+/*
+ * Karn: the ACK of a block that was sent twice measures nothing. But if it
+ * was the first sending's and only late, the second one's follows it at the
+ * distance at which they were sent: then the timer is too short for this path.
+ */
+static bool is_echo(const struct tftp_send *s, uint64_t now_us)
+{
+	uint64_t apart = s->echo_us - s->progress_us;
+
+	return now_us + apart / 4 >= s->echo_us &&
+	       now_us <= s->echo_us + apart / 4;
+}
+
+static struct tftp_action acked_again(struct tftp_send *s, uint64_t now_us)
+{
+	if (s->stale > 0) {
+		s->stale--;
+		if (s->late_us > 0 && is_echo(s, now_us))
+			measure(s, s->late_us);
+		s->late_us = 0;
+		return wait_action;
+	}
+	if (s->params.windowsize == 1)
+		return wait_action;
+	s->missed = true;
+	if (s->rolled)
+		return wait_action;
+	/* After a time-out nothing else is under way that could answer. */
+	if (s->tries > 0)
+		return roll_back(s, now_us);
+	/* The window may yet arrive, or this be the network's own copy. */
+	if (s->next > window_end(s))
+		s->deadline_us = min_u64(
+			s->deadline_us, max_u64(s->sent_us + missed_timeout(s),
+						now_us + MISSED_AHEAD_US));
+	return wait_action;
+}
+
+static struct tftp_action acked(
+	struct tftp_send *s, uint16_t number, uint64_t now_us)
+{
+	uint16_t ahead = (uint16_t)(number - (uint16_t)s->base);
+
+	if (s->opening) {
+		if (number != 0)
+			return wait_action;
+		s->opening = false;
+	} else {
+		/* Ahead of what was sent: old, or of no transfer of ours. */
+		if (ahead > s->top - s->base)
+			return wait_action;
+		if (ahead == 0)
+			return acked_again(s, now_us);
+	}
+	s->base += ahead;
+	s->progress_us = now_us;
+	s->tries = 0;
+	s->missed = false;
+	s->late_us = 0;
+	if (s->base == s->top && s->timed) {
+		measure(s, now_us - s->top_us);
+	} else if (s->base == s->top) {
+		s->late_us = now_us - s->top_us;
+		s->echo_us = now_us + (s->again_us - s->top_us);
+	}
+	if (s->base == s->last_block)
+		return end(s, TFTP_STEP_DONE);
+	return s->base == s->top ? acked_all(s, now_us) : acked_part(s, now_us);
+}
+
+struct tftp_action tftp_send_packet(
+	struct tftp_send *s, const struct tftp_packet *packet, uint64_t now_us)
+{
+	if (s->ended != TFTP_STEP_WAIT)
+		return end(s, s->ended);
+	if (packet->op == TFTP_OP_ERROR)
+		return end(s, TFTP_STEP_ABORTED);
+	if (packet->op != TFTP_OP_ACK)
+		return wait_action;
+	return acked(s, packet->block, now_us);
+}
+
+static struct tftp_action send_oack_again(struct tftp_send *s, uint64_t now_us)
+{
+	s->extra++;
+	sent_top_again(s, now_us);
+	return send_oack(s, now_us);
+}
+
+static struct tftp_action timed_out(struct tftp_send *s, uint64_t now_us)
+{
+	s->stats.timeouts++;
+	if (s->tries < UINT8_MAX)
+		s->tries++;
+	/* Whatever was under way has been answered by now. */
+	s->stale = 0;
+	s->late_us = 0;
+	s->rolled = false;
+	if (s->opening)
+		return send_oack_again(s, now_us);
+	if (s->missed || s->tries % WINDOW_EVERY == WINDOW_AT)
+		return send_window_again(s, now_us, &s->stats.resent_timer);
+
+	s->redo_top = 0;
+	s->extra++;
+	sent_top_again(s, now_us);
+	s->sent_us = now_us;
+	s->stats.blocks_sent++;
+	s->stats.resent_timer++;
+	adapt_burst(s, 1, 1);
+	expect_by(s, now_us, timeout(s));
+	return (struct tftp_action){TFTP_STEP_BLOCKS, s->top, 1};
+}
+
+struct tftp_action tftp_send_tick(struct tftp_send *s, uint64_t now_us)
+{
+	uint64_t silent = now_us - s->progress_us;
+
+	if (s->ended != TFTP_STEP_WAIT)
+		return end(s, s->ended);
+	if (now_us < s->deadline_us)
+		return wait_action;
+	if (silent >= TFTP_GIVE_UP_US ||
+		(silent >= TFTP_GIVE_UP_LAST_US && s->top == s->last_block))
+		return end(s, TFTP_STEP_GAVE_UP);
+	if (s->missed && !s->rolled)
+		return roll_back(s, now_us);
+	if (!s->opening && s->next <= window_end(s))
+		return send_burst(s, now_us, &s->stats.resent_rollback);
+	return timed_out(s, now_us);
+}
+
+static struct tftp_action begin(struct tftp_send *s, uint64_t now_us)
+{
+	s->base = s->top = s->redo_top = 0;
+	s->next = 1;
+	s->stale = s->extra = 0;
+	s->epoch_sent = s->epoch_again = 0;
+	s->tries = 0;
+	s->late_us = 0;
+	s->top_us = now_us;
+	s->burst = s->params.windowsize;
+	s->progress_us = now_us;
+	s->timed = s->missed = s->rolled = false;
+	s->opening = s->params.oack;
+	if (s->opening) {
+		s->timed = true;
+		return send_oack(s, now_us);
+	}
+	return send_burst(s, now_us, &s->stats.resent_timer);
+}
+
+struct tftp_action tftp_send_start(struct tftp_send *s,
+	const struct tftp_params *params, uint64_t size, uint64_t now_us)
+{
+	*s = (struct tftp_send){
+		.params = *params,
+		.last_block = size / params->blksize + 1,
+		.last_len = (uint32_t)(size % params->blksize),
+		.ended = TFTP_STEP_WAIT,
+	};
+	return begin(s, now_us);
+}
+
+struct tftp_action tftp_send_again(struct tftp_send *s, uint64_t now_us)
+{
+	if (s->ended != TFTP_STEP_WAIT)
+		return end(s, s->ended);
+	if (s->base > 0) {
+		if (now_us - s->progress_us < RESET_US)
+			return wait_action;
+		return begin(s, now_us);
+	}
+	if (!s->params.oack)
+		return send_window_again(s, now_us, &s->stats.resent_timer);
+	if (s->opening)
+		return send_oack_again(s, now_us);
+	/* A client without data acknowledges the OACK once more. */
+	s->stale++;
+	return (struct tftp_action){.step = TFTP_STEP_OACK};
+}
+
+void tftp_send_delayed(struct tftp_send *s, uint64_t now_us)
+{
+	if (s->ended != TFTP_STEP_WAIT)
+		return;
+	s->deadline_us = now_us + (s->deadline_us - s->sent_us);
+	s->progress_us += now_us - s->sent_us;
+	if (s->top_us == s->sent_us)
+		s->top_us = now_us;
+	if (s->again_us == s->sent_us)
+		s->again_us = now_us;
+	s->sent_us = now_us;
+}
+
+uint64_t tftp_send_deadline(const struct tftp_send *s)
+{
+	return s->deadline_us;
+}
+
+uint32_t tftp_send_block_len(const struct tftp_send *s, uint64_t block)
+{
+	if (block == 0 || block > s->last_block)
+		return 0;
+	return block == s->last_block ? s->last_len : s->params.blksize;
+}
