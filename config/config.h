@@ -1,0 +1,210 @@
+/*
+ * config: the YAML file of netuki as an immutable value.
+ *
+ * config_load reads the file (and what it includes) into a struct config, or
+ * into a list of messages, all of them at once, each with file, line and
+ * column. A struct config never changes: a reload makes another one and swaps
+ * the pointer; whoever still needs the old one holds a reference.
+ *
+ * All texts and tables belong to the struct config. This layer knows keys and
+ * types; which offer or script follows from them is daemon/decide's.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/arch.h"
+#include "proto/id.h"
+
+/* Where something was said: config_at_text makes "FILE:LINE:COLUMN" of it. */
+struct config_at {
+	uint32_t line; /* from 1; 0: nowhere, it is built in */
+	uint16_t column;
+	uint16_t file; /* index into config->files */
+};
+
+enum config_mode {
+	CONFIG_MODE_UNSET,
+	CONFIG_MODE_IPXE,
+	CONFIG_MODE_TFTP_UKI,
+	CONFIG_MODE_LOCAL,
+	CONFIG_MODE_MAX
+};
+
+enum config_offer {
+	CONFIG_OFFER_UNSET,
+	CONFIG_OFFER_AUTO,
+	CONFIG_OFFER_DIRECT,
+	CONFIG_OFFER_PXE_PORT,
+	CONFIG_OFFER_MAX
+};
+
+/* "ipxe", "tftp-uki", "local"; NULL for UNSET. Likewise below. */
+const char *config_mode_name(enum config_mode mode);
+enum config_mode config_mode_from_name(const char *name);
+const char *config_offer_name(enum config_offer offer);
+
+/* What may be said for one machine, a group, or as defaults. */
+struct config_settings {
+	const char *image;   /* NULL: not said here */
+	const char *cmdline; /* likewise */
+	enum config_mode mode;
+	enum config_offer offer;
+	/* ARCH_MAX absolute paths, NULL: not said here; shared where none is. */
+	const char *const *loader;
+	struct config_at image_at, cmdline_at, mode_at, offer_at, loaders_at;
+};
+
+struct config_machine {
+	const char *name;  /* unique; never NULL */
+	const char *group; /* NULL: none */
+	const char *serial; /* NULL: none */
+	const struct mac *macs;
+	const struct config_prefix { /* of MAC addresses, 1 to 5 bytes each */
+		uint8_t len;
+		uint8_t b[5];
+	} *prefixes;
+	uint8_t n_macs, n_prefixes; /* at most 64 */
+	bool has_uuid;
+	struct uuid uuid;
+	const struct config_settings *settings;
+	struct config_at at;
+};
+
+struct config_group {
+	const char *name;
+	const struct config_settings *settings;
+	struct config_at at;
+};
+
+/* unknown-machines: */
+enum config_unknown { CONFIG_UNKNOWN_IGNORE, CONFIG_UNKNOWN_DEFAULT };
+
+struct config {
+	const char *const *files; /* [0]: the main file */
+	size_t n_files;
+
+	size_t n_interfaces; /* 0: every one that has an IPv4 address but lo */
+	const char *const *interfaces;
+	const struct config_at *interfaces_at;
+
+	const char *images; /* a directory */
+	struct config_at images_at;
+	const char *loaders[ARCH_MAX]; /* paths; NULL: none */
+	struct config_at loaders_at[ARCH_MAX]; /* line 0: the default */
+
+	struct {
+		bool enabled;
+		uint32_t listen; /* host order; 0: every address */
+		uint16_t port, pxe_port;
+		enum config_offer offer;
+		bool ipxe_ra; /* auto: true; off: false */
+		struct config_at at;
+	} dhcp;
+	struct {
+		uint32_t listen;
+		uint16_t port;
+		uint32_t max_windowsize; /* 1..64 */
+		struct config_at at;
+	} tftp;
+	struct {
+		uint32_t listen;
+		uint16_t port;
+		const char *base_url; /* NULL: http://ADDRESS[:PORT] */
+		struct config_at at;
+	} http;
+	const char *state;   /* a directory */
+	const char *control; /* a socket's path */
+
+	enum config_unknown unknown;
+	struct config_settings defaults;
+
+	size_t n_groups;
+	const struct config_group *groups;
+	size_t n_machines;
+	const struct config_machine *machines;
+
+	struct config_private *private; /* arena, index, reference count */
+};
+
+/* Messages about a configuration: errors, and warnings that stop nothing. */
+struct config_report {
+	size_t n_errors, n_warnings; /* all, those past the cap too */
+	size_t n;                    /* kept: at most CONFIG_REPORT_MAX */
+	struct config_message {
+		bool warning;
+		char *text; /* "FILE:LINE:COLUMN: message" */
+	} *messages;
+};
+#define CONFIG_REPORT_MAX 200
+
+void config_report_init(struct config_report *report);
+void config_report_done(struct config_report *report);
+/* Add a message about a place in config's files (others' checks use it too). */
+void config_report_add(struct config_report *report,
+	const struct config *config, struct config_at at, bool warning,
+	const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/*
+ * NULL if there was any error; the report then says which. A file that cannot
+ * be read is an error without line ("FILE: No such file or directory").
+ */
+struct config *config_load(const char *path, struct config_report *report);
+/* The same from memory, for tests and fuzzing; name stands for the file. */
+struct config *config_load_text(const char *name, const char *text,
+	size_t len, struct config_report *report);
+struct config *config_ref(struct config *config);
+void config_unref(struct config *config); /* NULL is fine */
+
+/* "FILE:LINE:COLUMN" into ret; "built in" for line 0. Returns ret. */
+const char *config_at_text(const struct config *config, struct config_at at,
+	char *ret, size_t cap);
+
+/*
+ * The machine that these facts name, in constant time; any may be absent
+ * (NULL). A MAC counts before a UUID, that before a serial, that before the
+ * longest MAC prefix; *ret_by (may be NULL) says which it was ("mac", ...).
+ * A UUID matches in either byte order; junk UUIDs never match.
+ */
+const struct config_machine *config_find(const struct config *config,
+	const struct mac *mac, const struct uuid *uuid, const char *serial,
+	const char **ret_by);
+const struct config_machine *config_find_name(
+	const struct config *config, const char *name);
+
+/* Whence a resolved value came. */
+enum config_origin {
+	CONFIG_ORIGIN_BUILTIN,
+	CONFIG_ORIGIN_DEFAULTS,
+	CONFIG_ORIGIN_GROUP,
+	CONFIG_ORIGIN_MACHINE,
+	CONFIG_ORIGIN_OVERRIDE, /* the daemon's, never config's */
+	CONFIG_ORIGIN_MAX
+};
+const char *config_origin_name(enum config_origin origin);
+
+/* One machine's settings, machine before group before defaults. */
+struct config_resolved {
+	const char *image;   /* NULL: none said anywhere */
+	const char *cmdline; /* "" if none; see below */
+	enum config_mode mode;
+	enum config_offer offer;
+	const char *loader[ARCH_MAX];
+	enum config_origin image_from, cmdline_from, mode_from, offer_from;
+	struct config_at image_at, cmdline_at, mode_at, offer_at;
+};
+
+/* machine NULL: an unknown one, by `defaults`. */
+void config_resolve(const struct config *config,
+	const struct config_machine *machine, struct config_resolved *ret);
+
+/*
+ * All of it, defaults and inclusions too, as canonical YAML: loaded, it makes
+ * an equal configuration. For free(); NULL: out of memory.
+ */
+char *config_dump(const struct config *config);
+
+#endif

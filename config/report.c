@@ -1,0 +1,248 @@
+#include "config/config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/diag.h"
+
+void config_report_init(struct config_report *report)
+{
+	*report = (struct config_report){0};
+}
+
+void config_report_done(struct config_report *report)
+{
+	for (size_t i = 0; i < report->n; i++)
+		free(report->messages[i].text);
+	free(report->messages);
+	config_report_init(report);
+}
+
+/* A warning that makes room for an error; n if there is none. */
+static size_t last_warning(const struct config_report *report)
+{
+	for (size_t i = report->n; i-- > 0;) {
+		if (report->messages[i].warning)
+			return i;
+	}
+	return report->n;
+}
+
+/* Takes text; a message that finds no room or no memory is only counted. */
+static void report_keep(struct config_report *report, bool warning, char *text)
+{
+	if (!report->messages)
+		report->messages = calloc(
+			CONFIG_REPORT_MAX, sizeof(*report->messages));
+	if (!report->messages || !text) {
+		free(text);
+		return;
+	}
+	if (report->n == CONFIG_REPORT_MAX) {
+		size_t i = warning ? report->n : last_warning(report);
+
+		if (i == report->n) {
+			free(text);
+			return;
+		}
+		free(report->messages[i].text);
+		memmove(&report->messages[i], &report->messages[i + 1],
+			(report->n - i - 1) * sizeof(*report->messages));
+		report->n--;
+	}
+	report->messages[report->n].warning = warning;
+	report->messages[report->n].text = text;
+	report->n++;
+}
+
+void config_report_add(struct config_report *report,
+	const struct config *config, struct config_at at, bool warning,
+	const char *format, ...)
+{
+	const char *where = config && config->n_files ? config->files[0]
+						      : "netuki";
+	char *what = NULL, *text = NULL;
+	char buffer[512];
+	va_list args;
+
+	if (at.line > 0)
+		where = config_at_text(config, at, buffer, sizeof(buffer));
+	va_start(args, format);
+	if (vasprintf(&what, format, args) < 0)
+		what = NULL;
+	va_end(args);
+	if (what && asprintf(&text, "%s: %s", where, what) < 0)
+		text = NULL;
+	free(what);
+	report->n_errors += !warning;
+	report->n_warnings += warning;
+	report_keep(report, warning, text);
+}
+
+const char *config_at_text(const struct config *config, struct config_at at,
+	char *ret, size_t cap)
+{
+	if (at.line == 0 || at.file >= config->n_files)
+		snprintf(ret, cap, "built in");
+	else
+		snprintf(ret, cap, "%s:%u:%u", config->files[at.file], at.line,
+			at.column);
+	return ret;
+}
+
+void diag_init(struct diag *diag)
+{
+	diag->n_errors = diag->n_warnings = diag->n = 0;
+	diag->n_kept_warnings = 0;
+}
+
+void diag_done(struct diag *diag)
+{
+	for (size_t i = 0; i < diag->n; i++)
+		free(diag->items[i].text);
+	diag_init(diag);
+}
+
+bool diag_is_full(const struct diag *diag)
+{
+	return diag->n - diag->n_kept_warnings == CONFIG_REPORT_MAX;
+}
+
+/* The item that a new message may fill; NULL if it is only counted. */
+static struct diag_item *diag_room(struct diag *diag, bool warning)
+{
+	if (diag->n < CONFIG_REPORT_MAX)
+		return &diag->items[diag->n++];
+	if (warning)
+		return NULL;
+	for (size_t i = diag->n; i-- > 0;) {
+		if (diag->items[i].warning) {
+			free(diag->items[i].text);
+			diag->n_kept_warnings--;
+			return &diag->items[i];
+		}
+	}
+	return NULL;
+}
+
+void diag_add(struct diag *diag, struct config_at at, bool warning,
+	const char *format, ...)
+{
+	struct diag_item *item = diag_room(diag, warning);
+	va_list args;
+
+	diag->n_errors += !warning;
+	diag->n_warnings += warning;
+	if (!item)
+		return;
+	diag->n_kept_warnings += warning;
+	item->at = at;
+	item->order = diag->n_errors + diag->n_warnings;
+	item->warning = warning;
+	va_start(args, format);
+	if (vasprintf(&item->text, format, args) < 0)
+		item->text = NULL;
+	va_end(args);
+}
+
+static int compare(size_t a, size_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int diag_compare(const void *x, const void *y)
+{
+	const struct diag_item *a = x, *b = y;
+	int ret = compare(a->at.file, b->at.file);
+
+	ret = ret ? ret : compare(a->at.line, b->at.line);
+	ret = ret ? ret : compare(a->at.column, b->at.column);
+	return ret ? ret : compare(a->order, b->order);
+}
+
+void diag_flush(struct diag *diag, const char *const *files,
+	struct config_report *report)
+{
+	qsort(diag->items, diag->n, sizeof(diag->items[0]), diag_compare);
+	report->n_errors += diag->n_errors;
+	report->n_warnings += diag->n_warnings;
+	for (size_t i = 0; i < diag->n; i++) {
+		const struct diag_item *item = &diag->items[i];
+		const char *text = item->text ? item->text : "out of memory";
+		const char *file = files[item->at.file];
+		char *line = NULL;
+		int n;
+
+		if (item->at.line == 0)
+			n = asprintf(&line, "%s: %s", file, text);
+		else
+			n = asprintf(&line, "%s:%u:%u: %s", file, item->at.line,
+				item->at.column, text);
+		report_keep(report, item->warning, n < 0 ? NULL : line);
+	}
+	diag_done(diag);
+}
+
+size_t printable_len(const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t i = 0;
+
+	for (; i < len; i++) {
+		size_t left = len - i;
+
+		if (p[i] < 0x20 || p[i] == 0x7f)
+			break;
+		/* U+0080..U+009F, U+2028 and U+2029, U+FEFF, U+FFFE.. */
+		if (left >= 2 && p[i] == 0xc2 && p[i + 1] < 0xa0)
+			break;
+		if (left >= 3 && p[i] == 0xe2 && p[i + 1] == 0x80 &&
+			(p[i + 2] == 0xa8 || p[i + 2] == 0xa9))
+			break;
+		if (left >= 3 && p[i] == 0xef &&
+			((p[i + 1] == 0xbb && p[i + 2] == 0xbf) ||
+				(p[i + 1] == 0xbf && p[i + 2] >= 0xbe)))
+			break;
+	}
+	return i;
+}
+
+const char *quote(const char *text, size_t len, char ret[QUOTE_LEN])
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t n = 0, i = 0;
+
+	ret[n++] = '\'';
+	while (i < len && n < QUOTE_LEN - 24) {
+		size_t width = 1;
+
+		if (printable_len(text + i, len - i < 4 ? len - i : 4) > 0) {
+			ret[n++] = text[i++];
+			continue;
+		}
+		while (width < 4 && i + width < len &&
+			((unsigned char)text[i + width] & 0xc0) == 0x80)
+			width++;
+		for (; width > 0; width--, i++) {
+			ret[n++] = '\\';
+			ret[n++] = 'x';
+			ret[n++] = hex[(unsigned char)text[i] >> 4];
+			ret[n++] = hex[(unsigned char)text[i] & 15];
+		}
+	}
+	/* Not in the middle of a character. */
+	if (i < len) {
+		while (n > 1 && ((unsigned char)text[i] & 0xc0) == 0x80) {
+			n--;
+			i--;
+		}
+		ret[n++] = '.';
+		ret[n++] = '.';
+		ret[n++] = '.';
+	}
+	ret[n++] = '\'';
+	ret[n] = '\0';
+	return ret;
+}

@@ -1,0 +1,77 @@
+#include "config/settings.h"
+
+#include <string.h>
+
+const char *const settings_no_loader[ARCH_MAX] = {NULL};
+const struct config_settings settings_none = {.loader = settings_no_loader};
+
+bool settings_is_empty(const struct config_settings *settings)
+{
+	return !settings->image && !settings->cmdline &&
+	       settings->mode == CONFIG_MODE_UNSET &&
+	       settings->offer == CONFIG_OFFER_UNSET &&
+	       settings->loader == settings_no_loader;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+bool prefix_parse(const char *text, size_t len, struct config_prefix *ret)
+{
+	char sep = len > 2 && hex_digit(text[2]) < 0 ? text[2] : '\0';
+	size_t step = sep ? 3 : 2;
+	struct config_prefix prefix = {0};
+
+	if (sep && sep != ':' && sep != '-')
+		return false;
+	if (len == 0 || (len + (sep != '\0')) % step != 0 ||
+		(len + (sep != '\0')) / step > sizeof(prefix.b))
+		return false;
+	for (size_t i = 0; i < len; i += step) {
+		int high = hex_digit(text[i]), low = hex_digit(text[i + 1]);
+
+		if (high < 0 || low < 0 ||
+			(sep && i + 2 < len && text[i + 2] != sep))
+			return false;
+		prefix.b[prefix.len++] = (uint8_t)(high << 4 | low);
+	}
+	*ret = prefix;
+	return true;
+}
+
+void prefix_format(
+	const struct config_prefix *prefix, char ret[PREFIX_TEXT_LEN])
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t n = 0;
+
+	for (size_t i = 0; i < prefix->len; i++) {
+		if (i > 0)
+			ret[n++] = ':';
+		ret[n++] = digits[prefix->b[i] >> 4];
+		ret[n++] = digits[prefix->b[i] & 15];
+	}
+	ret[n] = '\0';
+}
+
+void machine_default_name(
+	const struct config_machine *machine, char ret[MACHINE_NAME_LEN])
+{
+	ret[0] = '\0';
+	if (machine->n_macs > 0)
+		mac_format(&machine->macs[0], ':', ret);
+	else if (machine->has_uuid)
+		uuid_format(&machine->uuid, ret);
+	else if (machine->serial)
+		memcpy(ret, machine->serial, strlen(machine->serial) + 1);
+	else if (machine->n_prefixes > 0)
+		prefix_format(&machine->prefixes[0], ret);
+}
