@@ -1,0 +1,126 @@
+#include "daemon/clients.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS 4096
+
+LIST_HEAD(bucket, client_record);
+
+struct clients {
+	size_t n;
+	struct client_list lru;
+	struct bucket mac[BUCKETS], ip[BUCKETS];
+};
+
+static size_t hash(const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	uint32_t h = 0x811c9dc5;
+
+	while (len--)
+		h = (h ^ *p++) * 0x01000193;
+	return (h ^ h >> 16) % BUCKETS;
+}
+
+struct clients *clients_new(void)
+{
+	struct clients *clients = calloc(1, sizeof(*clients));
+
+	if (clients)
+		TAILQ_INIT(&clients->lru);
+	return clients;
+}
+
+static void drop(struct clients *clients, struct client_record *record)
+{
+	TAILQ_REMOVE(&clients->lru, record, lru);
+	LIST_REMOVE(record, by_mac);
+	if (record->ip)
+		LIST_REMOVE(record, by_ip);
+	free(record);
+	clients->n--;
+}
+
+void clients_free(struct clients *clients)
+{
+	if (!clients)
+		return;
+	while (!TAILQ_EMPTY(&clients->lru))
+		drop(clients, TAILQ_FIRST(&clients->lru));
+	free(clients);
+}
+
+struct client_record *clients_find(
+	const struct clients *clients, const struct mac *mac)
+{
+	struct client_record *record;
+
+	LIST_FOREACH (record, &clients->mac[hash(mac, sizeof(*mac))], by_mac)
+		if (mac_equal(&record->mac, mac))
+			return record;
+	return NULL;
+}
+
+struct client_record *clients_find_ip(
+	const struct clients *clients, uint32_t ip)
+{
+	struct client_record *record;
+
+	LIST_FOREACH (record, &clients->ip[hash(&ip, sizeof(ip))], by_ip)
+		if (record->ip == ip)
+			return record;
+	return NULL;
+}
+
+struct client_record *clients_touch(
+	struct clients *clients, const struct mac *mac, uint64_t now_us)
+{
+	struct client_record *record = clients_find(clients, mac);
+
+	if (record) {
+		TAILQ_REMOVE(&clients->lru, record, lru);
+	} else {
+		if (clients->n >= CLIENTS_MAX)
+			drop(clients, TAILQ_FIRST(&clients->lru));
+		record = calloc(1, sizeof(*record));
+		if (!record)
+			abort();
+		record->mac = *mac;
+		record->firmware = PXE_FIRMWARE_MAX;
+		record->arch = ARCH_INVALID;
+		record->first_us = now_us;
+		record->reason = "";
+		LIST_INSERT_HEAD(
+			&clients->mac[hash(mac, sizeof(*mac))], record, by_mac);
+		clients->n++;
+	}
+	record->seen_us = now_us;
+	TAILQ_INSERT_TAIL(&clients->lru, record, lru);
+	return record;
+}
+
+void clients_set_ip(
+	struct clients *clients, struct client_record *record, uint32_t ip)
+{
+	struct client_record *other;
+
+	if (record->ip == ip)
+		return;
+	other = ip ? clients_find_ip(clients, ip) : NULL;
+	if (other) {
+		LIST_REMOVE(other, by_ip);
+		other->ip = 0;
+	}
+	if (record->ip)
+		LIST_REMOVE(record, by_ip);
+	record->ip = ip;
+	if (ip)
+		LIST_INSERT_HEAD(
+			&clients->ip[hash(&ip, sizeof(ip))], record, by_ip);
+}
+
+const struct client_list *clients_list(const struct clients *clients)
+{
+	return &clients->lru;
+}

@@ -1,0 +1,58 @@
+/*
+ * clients: who has been heard of lately, by MAC address and by IP address.
+ * The table is bounded: the one not heard of for longest makes room.
+ *
+ * It is fed by the services and changes no decision about who may boot.
+ */
+#ifndef DAEMON_CLIENTS_H
+#define DAEMON_CLIENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "proto/pxe.h"
+
+#define CLIENTS_MAX 16384
+
+struct client_record {
+	struct mac mac;
+	uint32_t ip;	  /* last known; 0: none */
+	unsigned ifindex; /* where it was last heard */
+	enum pxe_firmware firmware;
+	enum arch arch;
+	bool has_uuid;
+	struct uuid uuid;
+	char vendor[33];
+	uint64_t first_us, seen_us;
+	uint64_t ipxe_us;   /* when it was last answered as iPXE; 0: never */
+	uint64_t asked;	    /* DHCP requests seen */
+	bool answered;	    /* the last one got an answer */
+	const char *reason; /* why, or why not; static text */
+	/* The table's own. */
+	TAILQ_ENTRY(client_record) lru;
+	LIST_ENTRY(client_record) by_mac, by_ip;
+};
+
+TAILQ_HEAD(client_list, client_record);
+
+struct clients;
+
+struct clients *clients_new(void);
+void clients_free(struct clients *clients);
+/* The record of this MAC, made if there is none; now the newest. */
+struct client_record *clients_touch(
+	struct clients *clients, const struct mac *mac, uint64_t now_us);
+/* NULL if it is not known. */
+struct client_record *clients_find(
+	const struct clients *clients, const struct mac *mac);
+struct client_record *clients_find_ip(
+	const struct clients *clients, uint32_t ip);
+/* The client now has this address; no other has it any more. */
+void clients_set_ip(
+	struct clients *clients, struct client_record *record, uint32_t ip);
+/* Oldest first; read only. */
+const struct client_list *clients_list(const struct clients *clients);
+
+#endif

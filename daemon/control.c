@@ -1,0 +1,251 @@
+#include "daemon/control.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/control_json.h"
+#include "daemon/log.h"
+
+struct caller {
+	struct control *control;
+	LIST_ENTRY(caller) link;
+	struct bufferevent *bev;
+	bool follows, done;
+};
+
+struct control {
+	struct netuki *netuki;
+	int fd;
+	struct event *acceptable;
+	struct journal_reader reader;
+	unsigned n_callers;
+	LIST_HEAD(, caller) callers;
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+};
+
+static void caller_free(struct caller *caller)
+{
+	LIST_REMOVE(caller, link);
+	caller->control->n_callers--;
+	bufferevent_free(caller->bev);
+	free(caller);
+}
+
+static void write_line(struct caller *caller, json_t *value)
+{
+	char *text = json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII);
+
+	if (text) {
+		bufferevent_write(caller->bev, text, strlen(text));
+		bufferevent_write(caller->bev, "\n", 1);
+	}
+	free(text);
+}
+
+static void on_journal(
+	struct journal_reader *reader, const struct journal_event *e)
+{
+	struct control *control =
+		(struct control *)(void *)((char *)reader -
+					   offsetof(struct control, reader));
+	struct caller *caller, *next;
+	json_t *value = NULL;
+
+	for (caller = LIST_FIRST(&control->callers); caller; caller = next) {
+		next = LIST_NEXT(caller, link);
+		if (!caller->follows)
+			continue;
+		if (!value)
+			value = control_event(e);
+		write_line(caller, value);
+		if (evbuffer_get_length(bufferevent_get_output(caller->bev)) >
+			CONTROL_MAX_BACKLOG)
+			caller_free(caller);
+	}
+	json_decref(value);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+	(void)bev;
+	if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR | BEV_EVENT_TIMEOUT))
+		caller_free(arg);
+}
+
+static void on_written(struct bufferevent *bev, void *arg)
+{
+	struct caller *caller = arg;
+
+	(void)bev;
+	if (caller->done)
+		caller_free(caller);
+}
+
+static void serve(struct caller *caller, const char *line)
+{
+	json_error_t error;
+	json_t *request = json_loads(line, 0, &error);
+	const char *command =
+		json_string_value(json_object_get(request, "command"));
+	json_t *reply;
+
+	if (command && strcmp(command, "boots") == 0 &&
+		json_is_true(json_object_get(request, "follow"))) {
+		caller->follows = true;
+		bufferevent_set_timeouts(caller->bev, NULL, NULL);
+		reply = json_pack("{s:b}", "following", true);
+	} else {
+		caller->done = true;
+		reply = request ? control_answer(
+					  caller->control->netuki, request)
+				: json_pack("{s:s}", "error", "not JSON");
+	}
+	write_line(caller, reply);
+	json_decref(reply);
+	json_decref(request);
+}
+
+static void on_readable(struct bufferevent *bev, void *arg)
+{
+	struct caller *caller = arg;
+	struct evbuffer *in = bufferevent_get_input(bev);
+	char *line;
+
+	if (caller->follows || caller->done) {
+		evbuffer_drain(in, evbuffer_get_length(in));
+		return;
+	}
+	line = evbuffer_readln(in, NULL, EVBUFFER_EOL_LF);
+	if (line)
+		serve(caller, line);
+	else if (evbuffer_get_length(in) > CONTROL_MAX_REQUEST)
+		caller_free(caller);
+	free(line);
+}
+
+static void on_acceptable(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval patience = {10, 0};
+	struct control *control = arg;
+	int conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct caller *caller;
+
+	(void)what;
+	if (conn < 0)
+		return;
+	caller = control->n_callers < CONTROL_MAX_CLIENTS
+			 ? calloc(1, sizeof(*caller))
+			 : NULL;
+	if (caller)
+		caller->bev = bufferevent_socket_new(
+			control->netuki->base, conn, BEV_OPT_CLOSE_ON_FREE);
+	if (!caller || !caller->bev) {
+		free(caller);
+		close(conn);
+		return;
+	}
+	caller->control = control;
+	control->n_callers++;
+	LIST_INSERT_HEAD(&control->callers, caller, link);
+	bufferevent_setcb(
+		caller->bev, on_readable, on_written, on_event, caller);
+	bufferevent_set_timeouts(caller->bev, &patience, &patience);
+	bufferevent_enable(caller->bev, EV_READ | EV_WRITE);
+}
+
+/* Does somebody answer on this socket? Then it is another netukid's. */
+static bool is_in_use(const struct sockaddr_un *addr)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool used = fd >= 0 && connect(fd, (const struct sockaddr *)addr,
+				       sizeof(*addr)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return used;
+}
+
+static int listen_on(struct control *control, const struct sockaddr_un *addr)
+{
+	const struct group *group = getgrnam("netuki");
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	unlink(addr->sun_path);
+	if (bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) ||
+		chmod(addr->sun_path, 0660) || listen(fd, 16)) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	if (group && chown(addr->sun_path, (uid_t)-1, group->gr_gid))
+		log_debug("control: %s: the group netuki cannot own it",
+			addr->sun_path);
+	control->fd = fd;
+	memcpy(control->path, addr->sun_path, sizeof(control->path));
+	return 0;
+}
+
+int control_new(struct netuki *netuki, struct control **ret)
+{
+	const char *path = netuki->config->control;
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct control *control = calloc(1, sizeof(*control));
+	int err;
+
+	if (!control)
+		return -ENOMEM;
+	control->netuki = netuki;
+	control->fd = -1;
+	LIST_INIT(&control->callers);
+	err = strlen(path) < sizeof(addr.sun_path) ? 0 : -ENAMETOOLONG;
+	if (!err) {
+		memcpy(addr.sun_path, path, strlen(path));
+		err = is_in_use(&addr) ? -EADDRINUSE
+				       : listen_on(control, &addr);
+	}
+	if (err) {
+		log_error("control: %s: %s", path,
+			err == -EADDRINUSE ? "another netukid answers there"
+					   : strerror(-err));
+		free(control);
+		return err;
+	}
+	control->acceptable = event_new(netuki->base, control->fd,
+		EV_READ | EV_PERSIST, on_acceptable, control);
+	control->reader.read = on_journal;
+	journal_add_reader(&netuki->journal, &control->reader);
+	if (!control->acceptable) {
+		control_free(control);
+		return -ENOMEM;
+	}
+	event_add(control->acceptable, NULL);
+	*ret = control;
+	return 0;
+}
+
+void control_free(struct control *control)
+{
+	if (!control)
+		return;
+	journal_remove_reader(&control->netuki->journal, &control->reader);
+	while (!LIST_EMPTY(&control->callers))
+		caller_free(LIST_FIRST(&control->callers));
+	if (control->acceptable)
+		event_free(control->acceptable);
+	close(control->fd);
+	unlink(control->path);
+	free(control);
+}

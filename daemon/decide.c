@@ -1,0 +1,434 @@
+#include "daemon/decide.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/wire.h"
+
+const char *plan_kind_name(enum plan_kind kind)
+{
+	switch (kind) {
+	case PLAN_SILENCE:
+		return "silence";
+	case PLAN_LOADER:
+		return "loader";
+	case PLAN_IMAGE:
+		return "image";
+	case PLAN_SCRIPT:
+		return "script";
+	case PLAN_LOCAL:
+		return "local";
+	}
+	return "?";
+}
+
+void decide_client_id(const struct client *client, char ret[UUID_TEXT_LEN])
+{
+	if (client->has_mac)
+		mac_format(&client->mac, '-', ret);
+	else
+		uuid_format(&client->uuid, ret);
+}
+
+bool decide_cmdline(const struct image *image,
+	const struct config_resolved *set, char ret[PLAN_CMDLINE_MAX])
+{
+	const char *embedded = image->cmdline;
+	int n = snprintf(ret, PLAN_CMDLINE_MAX, "%s%s%s", embedded,
+		*embedded && *set->cmdline ? " " : "", set->cmdline);
+
+	return n >= 0 && n < PLAN_CMDLINE_MAX;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* "http://A.B.C.D[:PORT]", or what the configuration says. */
+static void put_base(struct wire_writer *w, const struct config *config,
+	const struct client *client)
+{
+	if (config->http.base_url) {
+		wire_put_text(w, config->http.base_url);
+		return;
+	}
+	wire_put_text(w, "http://");
+	wire_put_ipv4(w, client->server);
+	if (config->http.port != 80) {
+		wire_put_text(w, ":");
+		wire_put_dec(w, config->http.port);
+	}
+}
+
+/* A name as a part of a URL's path. */
+static void put_escaped(struct wire_writer *w, const char *name)
+{
+	for (const unsigned char *p = (const void *)name; *p; p++) {
+		bool plain = (*p >= 'a' && *p <= 'z') ||
+			     (*p >= 'A' && *p <= 'Z') ||
+			     (*p >= '0' && *p <= '9') || strchr("-._~:+@", *p);
+
+		if (plain) {
+			wire_put_u8(w, *p);
+		} else {
+			wire_put_text(w, "%");
+			wire_put_hex(w, *p, 2);
+		}
+	}
+}
+
+/* Does what is sent have to differ from the file? */
+static bool wants_splice(const struct plan *plan)
+{
+	return plan->image && *plan->set.cmdline &&
+	       plan->image->uki.kind == UKI_KIND_UKI;
+}
+
+static void put_image_path(
+	struct wire_writer *w, const struct client *client, bool spliced)
+{
+	char id[UUID_TEXT_LEN];
+
+	if (spliced) {
+		decide_client_id(client, id);
+		wire_put_text(w, "machines/");
+		wire_put_text(w, id);
+		wire_put_text(w, "/");
+	} else {
+		wire_put_text(w, "images/");
+	}
+}
+
+static bool finish(struct wire_writer *w, struct plan *plan)
+{
+	if (wire_terminate(w))
+		return true;
+	plan->kind = PLAN_SILENCE;
+	plan->reason = "the file name is too long for DHCP";
+	return false;
+}
+
+static void be_silent(struct plan *plan, const char *reason)
+{
+	plan->kind = PLAN_SILENCE;
+	plan->reason = reason;
+}
+
+static void give_loader(const struct decide_world *world,
+	const struct client *client, struct plan *plan, const char *reason)
+{
+	enum arch arch = client->arch;
+	struct wire_writer w;
+
+	plan->loader = arch == ARCH_INVALID ? NULL : plan->set.loader[arch];
+	if (!plan->loader) {
+		be_silent(plan, "no loader is configured for its architecture");
+		return;
+	}
+	plan->kind = PLAN_LOADER;
+	plan->reason = reason;
+	wire_writer_init(&w, plan->file, sizeof(plan->file));
+	if (client->firmware == PXE_FIRMWARE_HTTP) {
+		put_base(&w, world->config, client);
+		wire_put_text(&w, "/loaders/");
+		put_escaped(&w, base_name(plan->loader));
+	} else {
+		wire_put_text(&w, base_name(plan->loader));
+	}
+	finish(&w, plan);
+}
+
+/* The image itself, to a firmware that loads it over TFTP or HTTP. */
+static void give_image(const struct decide_world *world,
+	const struct client *client, struct plan *plan, const char *reason)
+{
+	bool spliced = wants_splice(plan);
+	struct wire_writer w;
+
+	plan->image_problem = image_why_not_efi(plan->image, client->arch);
+	if (plan->image_problem) {
+		/* iPXE's script can say on the screen what is wrong. */
+		give_loader(world, client, plan,
+			"the image does not suit: iPXE will say so");
+		return;
+	}
+	if (spliced) {
+		char cmdline[PLAN_CMDLINE_MAX];
+
+		if (!decide_cmdline(plan->image, &plan->set, cmdline))
+			plan->warning = "the command line is too long: the "
+					"machine's part is left out";
+		else
+			plan->warning =
+				image_why_not_splice(plan->image, cmdline);
+		spliced = !plan->warning;
+	}
+	plan->kind = PLAN_IMAGE;
+	plan->reason = reason;
+	wire_writer_init(&w, plan->file, sizeof(plan->file));
+	if (client->firmware == PXE_FIRMWARE_HTTP) {
+		put_base(&w, world->config, client);
+		wire_put_text(&w, "/");
+	}
+	put_image_path(&w, client, spliced);
+	if (client->firmware == PXE_FIRMWARE_HTTP)
+		put_escaped(&w, plan->image->name);
+	else
+		wire_put_text(&w, plan->image->name);
+	finish(&w, plan);
+}
+
+static void give_script_url(const struct decide_world *world,
+	const struct client *client, struct plan *plan)
+{
+	struct wire_writer w;
+	char id[UUID_TEXT_LEN];
+
+	plan->kind = PLAN_SCRIPT;
+	plan->reason = "iPXE: a script";
+	wire_writer_init(&w, plan->file, sizeof(plan->file));
+	put_base(&w, world->config, client);
+	wire_put_text(&w, "/ipxe/");
+	decide_client_id(client, id);
+	wire_put_text(&w, id);
+	/* iPXE puts in what only it knows. */
+	wire_put_text(&w, "?arch=${buildarch}&platform=${platform}"
+			  "&uuid=${uuid}&serial=${serial:uristring}");
+	finish(&w, plan);
+}
+
+static void go_local(const struct decide_world *world,
+	const struct client *client, struct plan *plan)
+{
+	struct wire_writer w;
+
+	plan->kind = PLAN_LOCAL;
+	plan->reason = "mode local: boot from the disk";
+	wire_writer_init(&w, plan->file, sizeof(plan->file));
+	if (client->firmware == PXE_FIRMWARE_HTTP) {
+		/* A URL that is not there ends HTTP Boot at once. */
+		put_base(&w, world->config, client);
+		wire_put_text(&w, "/local.efi");
+		finish(&w, plan);
+	} else if (client->firmware == PXE_FIRMWARE_IPXE) {
+		give_script_url(world, client, plan);
+		plan->reason = "mode local: a script that exits";
+	} else {
+		plan->form = PXE_FORM_LOCAL;
+	}
+}
+
+static enum pxe_form choose_form(
+	const struct client *client, const struct plan *plan)
+{
+	switch (client->firmware) {
+	case PXE_FIRMWARE_HTTP:
+		return PXE_FORM_HTTP;
+	case PXE_FIRMWARE_IPXE:
+		return PXE_FORM_IPXE;
+	case PXE_FIRMWARE_BIOS:
+		return PXE_FORM_DIRECT;
+	case PXE_FIRMWARE_UEFI:
+	case PXE_FIRMWARE_MAX:
+		break;
+	}
+	return plan->set.offer == CONFIG_OFFER_PXE_PORT ? PXE_FORM_PXE_PORT
+							: PXE_FORM_DIRECT;
+}
+
+static void find_image(const struct decide_world *world, struct plan *plan)
+{
+	if (!plan->set.image) {
+		plan->image_problem = "no image is configured for it";
+		return;
+	}
+	plan->image = images_find(world->images, plan->set.image);
+	if (!plan->image)
+		plan->image_problem = "the image is not in the catalogue";
+	else if (plan->image->state != IMAGE_STATE_READY)
+		plan->image_problem = plan->image->why;
+}
+
+static void decide_firmware(const struct decide_world *world,
+	const struct client *client, struct plan *plan)
+{
+	switch (client->firmware) {
+	case PXE_FIRMWARE_IPXE:
+		if (client->ipxe_http)
+			give_script_url(world, client, plan);
+		else
+			give_loader(world, client, plan,
+				"an iPXE without HTTP: one that has it");
+		break;
+	case PXE_FIRMWARE_HTTP:
+		if (plan->image_problem)
+			give_loader(world, client, plan,
+				"there is no image: iPXE will say so");
+		else
+			give_image(world, client, plan, "UEFI HTTP Boot");
+		break;
+	case PXE_FIRMWARE_BIOS:
+		give_loader(world, client, plan, "PXE BIOS: iPXE first");
+		break;
+	case PXE_FIRMWARE_UEFI:
+	case PXE_FIRMWARE_MAX:
+		if (plan->set.mode == CONFIG_MODE_TFTP_UKI &&
+			!plan->image_problem)
+			give_image(world, client, plan,
+				"mode tftp-uki: the image over TFTP");
+		else
+			give_loader(world, client, plan, "mode ipxe");
+		break;
+	}
+}
+
+void decide(const struct decide_world *world, const struct client *client,
+	struct plan *ret)
+{
+	const struct config *config = world->config;
+
+	*ret = (struct plan){.reason = ""};
+	ret->machine =
+		config_find(config, client->has_mac ? &client->mac : NULL,
+			client->has_uuid ? &client->uuid : NULL, client->serial,
+			&ret->matched_by);
+	config_resolve(config, ret->machine, &ret->set);
+	if (!ret->machine && config->unknown == CONFIG_UNKNOWN_IGNORE) {
+		be_silent(ret, "unknown machine (unknown-machines: ignore)");
+		return;
+	}
+	ret->form = choose_form(client, ret);
+	if (ret->set.mode == CONFIG_MODE_LOCAL) {
+		go_local(world, client, ret);
+		return;
+	}
+	find_image(world, ret);
+	if (!ret->machine && !ret->set.image) {
+		be_silent(ret, "unknown machine, and `defaults` has no image");
+		return;
+	}
+	decide_firmware(world, client, ret);
+}
+
+/* "http://BASE/images/NAME" and what follows it. */
+static bool put_url(const struct decide_world *world,
+	const struct client *client, const struct plan *plan, bool spliced,
+	const char *part, char ret[PLAN_FILE_MAX])
+{
+	struct wire_writer w;
+
+	wire_writer_init(&w, ret, PLAN_FILE_MAX);
+	put_base(&w, world->config, client);
+	wire_put_text(&w, "/");
+	put_image_path(&w, client, spliced);
+	put_escaped(&w, plan->image->name);
+	wire_put_text(&w, part);
+	return wire_terminate(&w) != NULL;
+}
+
+static void say(
+	struct script_plan *ret, const struct plan *plan, const char *problem)
+{
+	ret->script = (struct ipxe_script){
+		.kind = IPXE_SCRIPT_SAY,
+		.title = ret->title,
+		.message = ret->message,
+	};
+	snprintf(ret->message, sizeof(ret->message), "%s%s%s",
+		plan->set.image ? plan->set.image : "",
+		plan->set.image ? ": " : "", problem);
+}
+
+static void script_kernel(const struct decide_world *world,
+	const struct client *client, const struct plan *plan,
+	struct script_plan *ret)
+{
+	const char *problem = image_why_not_bios(plan->image);
+	uint32_t max = plan->image->kernel.cmdline_max;
+
+	if (!problem && !ipxe_cmdline_is_safe(ret->cmdline, &problem))
+		;
+	else if (!problem && max && strlen(ret->cmdline) > max)
+		problem = "the command line is too long for this kernel";
+	if (problem) {
+		say(ret, plan, problem);
+		return;
+	}
+	ret->script = (struct ipxe_script){
+		.kind = IPXE_SCRIPT_KERNEL,
+		.title = ret->title,
+		.url = ret->url,
+		.cmdline = ret->cmdline,
+	};
+	if (uki_find(&plan->image->uki, ".initrd") ||
+		uki_find(&plan->image->uki, ".ucode"))
+		ret->script.initrd = ret->initrd;
+	if (!put_url(world, client, plan, false, "/linux", ret->url) ||
+		!put_url(world, client, plan, false, "/initrd", ret->initrd))
+		say(ret, plan, "its URL is too long");
+}
+
+static void script_chain(const struct decide_world *world,
+	const struct client *client, const struct plan *plan,
+	struct script_plan *ret)
+{
+	const char *problem = image_why_not_efi(plan->image, client->arch);
+	const char *unsafe;
+	bool spliced = false;
+
+	if (problem) {
+		say(ret, plan, problem);
+		return;
+	}
+	ret->script = (struct ipxe_script){
+		.kind = IPXE_SCRIPT_CHAIN,
+		.title = ret->title,
+		.url = ret->url,
+	};
+	if (*plan->set.cmdline) {
+		if (ipxe_cmdline_is_safe(ret->cmdline, &unsafe)) {
+			ret->script.cmdline = ret->cmdline;
+		} else {
+			/* What iPXE would change goes into the file. */
+			problem =
+				image_why_not_splice(plan->image, ret->cmdline);
+			if (problem) {
+				say(ret, plan, unsafe);
+				return;
+			}
+			spliced = true;
+		}
+	}
+	if (!put_url(world, client, plan, spliced, "", ret->url))
+		say(ret, plan, "its URL is too long");
+}
+
+void decide_script(const struct decide_world *world,
+	const struct client *client, const struct plan *plan,
+	struct script_plan *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	snprintf(ret->title, sizeof(ret->title), "%s for %s",
+		plan->set.image ? plan->set.image : "nothing",
+		plan->machine ? plan->machine->name : "an unknown machine");
+	if (plan->set.mode == CONFIG_MODE_LOCAL) {
+		ret->script = (struct ipxe_script){
+			.kind = IPXE_SCRIPT_LOCAL,
+			.title = ret->title,
+		};
+		return;
+	}
+	if (plan->kind == PLAN_SILENCE)
+		say(ret, plan, plan->reason);
+	else if (plan->image_problem)
+		say(ret, plan, plan->image_problem);
+	else if (!decide_cmdline(plan->image, &plan->set, ret->cmdline))
+		say(ret, plan, "the command line is too long");
+	else if (client->arch == ARCH_BIOS)
+		script_kernel(world, client, plan, ret);
+	else
+		script_chain(world, client, plan, ret);
+}

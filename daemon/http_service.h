@@ -1,0 +1,32 @@
+/*
+ * http_service: connections of the HTTP server (RFC 9110, 9112): GET and
+ * HEAD of views, and of what the daemon writes itself (scripts, metrics). The
+ * protocol is proto/http's; this is sockets, deadlines and caps.
+ *
+ * A connection reads a request, answers it, and only then reads the next:
+ * pipelined requests wait in its buffer or in the kernel. What goes out is a
+ * head in memory, then a range of a view by sendfile.
+ */
+#ifndef DAEMON_HTTP_SERVICE_H
+#define DAEMON_HTTP_SERVICE_H
+
+#include "daemon/netuki.h"
+
+#define HTTP_MAX_CONNECTIONS	      8192
+#define HTTP_MAX_CONNECTIONS_PER_ADDR 4096
+#define HTTP_HEAD_DEADLINE_S	      10 /* for a whole request head */
+#define HTTP_IDLE_DEADLINE_S	      15 /* between requests */
+#define HTTP_PROGRESS_DEADLINE_S      30 /* for any progress of a body */
+
+/* 0, or -errno after having logged why. */
+int http_service_new(struct netuki *netuki, struct http_service **ret);
+void http_service_free(struct http_service *service);
+
+struct http_counts {
+	uint64_t connections, over_cap, requests, completed, broken, timeouts;
+	uint64_t refused, bytes;
+	unsigned open;
+};
+struct http_counts http_service_counts(const struct http_service *service);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * journal: every step of a boot, as one event, written in one place. The log,
+ * `netukictl boots --follow` and later the timeline and the report are all
+ * readers of it.
+ */
+#ifndef DAEMON_JOURNAL_H
+#define DAEMON_JOURNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "proto/arch.h"
+#include "proto/id.h"
+#include "proto/pxe.h"
+
+enum journal_kind {
+#define EVENT(NAME, text) JOURNAL_##NAME,
+#include "daemon/journal.def"
+#undef EVENT
+	JOURNAL_MAX
+};
+
+#define JOURNAL_TEXT_MAX 256
+
+struct journal_event {
+	enum journal_kind kind;
+	uint64_t t_us; /* CLOCK_MONOTONIC; 0: now */
+	bool has_mac;
+	struct mac mac;
+	uint32_t ip;		    /* the client's; host order; 0: not known */
+	enum pxe_firmware firmware; /* PXE_FIRMWARE_MAX: not known */
+	enum arch arch;		    /* ARCH_INVALID: not known */
+	const char *file;	    /* file name, path or URL; NULL: none */
+	uint64_t bytes;		    /* sent so far */
+	uint64_t us;		    /* how long it took; 0: not said */
+	const char *detail; /* form of the offer, what went wrong; NULL */
+};
+
+struct journal_reader {
+	TAILQ_ENTRY(journal_reader) link;
+	void (*read)(struct journal_reader *, const struct journal_event *);
+};
+
+struct journal {
+	TAILQ_HEAD(, journal_reader) readers;
+	uint64_t counts[JOURNAL_MAX];
+};
+
+void journal_init(struct journal *journal);
+/* The reader belongs to the caller; it may remove itself while it reads. */
+void journal_add_reader(struct journal *journal, struct journal_reader *r);
+void journal_remove_reader(struct journal *journal, struct journal_reader *r);
+
+void journal_write(struct journal *journal, const struct journal_event *e);
+/* "tftp-done" */
+const char *journal_kind_name(enum journal_kind kind);
+
+#endif

@@ -1,0 +1,132 @@
+#include "daemon/loaders.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One an architecture, and those of groups and machines. */
+#define LOADERS_MAX 256
+
+struct loader {
+	char *path;
+	const char *name; /* its last part */
+	struct file *file;
+};
+
+struct loaders {
+	size_t n;
+	struct loader loader[LOADERS_MAX];
+};
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static void add(struct loaders *loaders, const struct config *config,
+	const char *path, struct config_at at, struct config_report *report)
+{
+	struct loader *loader;
+	const char *name;
+	int err;
+
+	if (!path)
+		return;
+	name = base_name(path);
+	for (size_t i = 0; i < loaders->n; i++) {
+		if (strcmp(loaders->loader[i].path, path) == 0)
+			return;
+		if (strcmp(loaders->loader[i].name, name) == 0) {
+			config_report_add(report, config, at, false,
+				"loader %s: %s has the same file name: clients "
+				"ask by file name, so give one another name",
+				path, loaders->loader[i].path);
+			return;
+		}
+	}
+	if (loaders->n == LOADERS_MAX) {
+		config_report_add(report, config, at, false,
+			"loader %s: more than %d different loaders", path,
+			LOADERS_MAX);
+		return;
+	}
+	loader = &loaders->loader[loaders->n];
+	err = file_open(path, &loader->file);
+	if (err) {
+		if (at.line)
+			config_report_add(report, config, at, false,
+				"loader %s: %s", path,
+				err == -EINVAL ? "not a regular file"
+					       : strerror(-err));
+		return;
+	}
+	loader->path = strdup(path);
+	if (!loader->path)
+		abort();
+	loader->name = base_name(loader->path);
+	loaders->n++;
+}
+
+static void add_settings(struct loaders *loaders, const struct config *config,
+	const struct config_settings *set, struct config_report *report)
+{
+	for (int arch = 0; arch < ARCH_MAX; arch++)
+		add(loaders, config, set->loader[arch], set->loaders_at,
+			report);
+}
+
+struct loaders *loaders_new(
+	const struct config *config, struct config_report *report)
+{
+	struct loaders *loaders = calloc(1, sizeof(*loaders));
+
+	if (!loaders)
+		abort();
+	for (int arch = 0; arch < ARCH_MAX; arch++)
+		add(loaders, config, config->loaders[arch],
+			config->loaders_at[arch], report);
+	add_settings(loaders, config, &config->defaults, report);
+	for (size_t i = 0; i < config->n_groups; i++)
+		add_settings(
+			loaders, config, config->groups[i].settings, report);
+	for (size_t i = 0; i < config->n_machines; i++)
+		add_settings(
+			loaders, config, config->machines[i].settings, report);
+	return loaders;
+}
+
+void loaders_free(struct loaders *loaders)
+{
+	if (!loaders)
+		return;
+	for (size_t i = 0; i < loaders->n; i++) {
+		file_unref(loaders->loader[i].file);
+		free(loaders->loader[i].path);
+	}
+	free(loaders);
+}
+
+struct view *loaders_view(struct loaders *loaders, const char *name)
+{
+	for (size_t i = 0; i < loaders->n; i++) {
+		struct loader *loader = &loaders->loader[i];
+		struct file *fresh;
+		struct stat st;
+		struct view *view;
+
+		if (strcmp(loader->name, name) != 0)
+			continue;
+		if ((stat(loader->path, &st) < 0 ||
+			    !file_is_at(loader->file, &st)) &&
+			file_open(loader->path, &fresh) == 0) {
+			file_unref(loader->file);
+			loader->file = fresh;
+		}
+		view = view_new("application/efi");
+		view_add_file(view, loader->file, 0, file_size(loader->file));
+		return view;
+	}
+	return NULL;
+}

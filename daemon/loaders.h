@@ -1,0 +1,25 @@
+/*
+ * loaders: the iPXE binaries that the configuration names, by file name. A
+ * loader is opened anew when its file was replaced (a package upgrade), so
+ * each request gets one whole version.
+ */
+#ifndef DAEMON_LOADERS_H
+#define DAEMON_LOADERS_H
+
+#include "config/config.h"
+#include "daemon/view.h"
+
+struct loaders;
+
+/*
+ * Collect them. Problems (not there, two of one name) go to the report:
+ * those that the configuration names as errors; the default ones that are
+ * not installed are left out.
+ */
+struct loaders *loaders_new(
+	const struct config *config, struct config_report *report);
+void loaders_free(struct loaders *loaders);
+/* The loader's bytes; NULL if there is none of this name. */
+struct view *loaders_view(struct loaders *loaders, const char *name);
+
+#endif

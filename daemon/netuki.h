@@ -1,0 +1,45 @@
+/*
+ * netuki: the parts of the running daemon, and who owns them. main.c makes
+ * and frees them; everyone else is handed the whole and takes what it needs.
+ */
+#ifndef DAEMON_NETUKI_H
+#define DAEMON_NETUKI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "daemon/decide.h"
+#include "daemon/journal.h"
+
+struct event_base;
+
+struct netuki {
+	struct event_base *base;
+	const char *config_path;
+	struct config *config;
+	struct netifs *netifs;
+	struct images *images;
+	struct loaders *loaders;
+	struct clients *clients;
+	struct reader *reader;
+	struct journal journal;
+	struct dhcp_service *dhcp; /* NULL: dhcp is not enabled */
+	struct ra_service *ra;	   /* NULL: off, or not permitted */
+	struct tftp_service *tftp;
+	struct http_service *http;
+	struct control *control;
+	struct reloader *reloader;
+	char reload_error[512]; /* of the latest reload; "": it went well */
+	uint64_t started_us;
+};
+
+static inline struct decide_world netuki_world(const struct netuki *netuki)
+{
+	return (struct decide_world){
+		.config = netuki->config,
+		.images = netuki->images,
+	};
+}
+
+#endif
