@@ -1,0 +1,72 @@
+#!/usr/bin/python3
+"""Real firmware boots the same image on every path, with its command line."""
+# time-limit: 1800
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lab import appliance, harness, uki  # noqa: E402
+from lab.lab import Lab  # noqa: E402
+
+MAC = "52:54:00:12:34:56"
+EMBEDDED = 'console=ttyS0 quiet panic=-1 test.embedded="two  words"'
+ADDED = "test.added=1 test.more=a,b"
+TIMEOUT = 150
+
+
+def boot(mode, firmware="ovmf", added=None):
+    """The kernel's command line of a machine that boots in MODE."""
+    with Lab() as lab:
+        appliance.network(lab)
+        appliance.add_image(lab, "test.efi", uki.build(EMBEDDED))
+        entry = {"name": "lab-01", "mac": MAC, "image": "test.efi",
+                 "mode": mode}
+        if added:
+            entry["cmdline"] = added
+        lab.start_netukid(appliance.config(lab, [entry]))
+        machine = lab.machine("lab-01", firmware=firmware, mac=MAC)
+        machine.power_on()
+        cmdline, _ = machine.wait_guest(TIMEOUT)
+        machine.wait_serial(uki.GUEST_UP, 10)
+        machine.wait_off(30)
+        return cmdline
+
+
+@harness.cases(
+    ipxe={"mode": "ipxe"},
+    tftp_uki={"mode": "tftp-uki"},
+    http_boot={"mode": "ipxe", "firmware": "ovmf-http"},
+)
+def test_embedded(mode, firmware="ovmf"):
+    """Nothing to add: the kernel has exactly what the image's author wrote."""
+    harness.equal(boot(mode, firmware), EMBEDDED, "/proc/cmdline")
+
+
+@harness.cases(
+    ipxe={"mode": "ipxe"},
+    tftp_uki={"mode": "tftp-uki"},
+    http_boot={"mode": "ipxe", "firmware": "ovmf-http"},
+)
+def test_added(mode, firmware="ovmf"):
+    """The machine's own words come after the image's."""
+    got = boot(mode, firmware, ADDED)
+    # iPXE hands its arguments over with one blank before them.
+    harness.equal(got.removeprefix(" "), f"{EMBEDDED} {ADDED}",
+                  "/proc/cmdline")
+
+
+@harness.cases(embedded={"added": None}, added={"added": ADDED})
+def test_bios(added):
+    """BIOS with iPXE: the same image, cut into kernel and initramfs."""
+    got = boot("ipxe", "seabios", added)
+    wanted = EMBEDDED + (f" {added}" if added else "")
+    # iPXE names the initramfs on the kernel's command line.
+    words = [word for word in got.split(" ")
+             if not word.startswith("initrd=")]
+    harness.equal(" ".join(words).strip(" "), wanted, "/proc/cmdline")
+
+
+if __name__ == "__main__":
+    harness.main(globals())

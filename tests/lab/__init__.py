@@ -1,0 +1,1 @@
+"""The laboratory: real firmware and real peers in network namespaces."""

@@ -1,0 +1,87 @@
+"""Processes of a laboratory: in a namespace, with a log, never left behind."""
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from lab import netns
+
+
+class Process:
+    """A running program whose output goes to a file.
+
+    It is killed with the test that started it, whatever ends that one.
+    """
+
+    def __init__(self, name, command, ns, log, env=None, cwd=None):
+        self.name = name
+        self.ns = ns
+        self.log = Path(log)
+        self.command = [str(part) for part in command]
+        with open(self.log, "ab") as out:
+            self._popen = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=out,
+                stderr=subprocess.STDOUT, start_new_session=True, cwd=cwd,
+                env={**os.environ, "LC_ALL": "C", **(env or {})},
+                preexec_fn=netns.child_setup(ns))
+
+    @property
+    def pid(self):
+        """The process id."""
+        return self._popen.pid
+
+    def poll(self):
+        """The exit status, or None while it runs."""
+        return self._popen.poll()
+
+    def wait(self, timeout):
+        """The exit status; raises TimeoutError after TIMEOUT seconds."""
+        try:
+            return self._popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"{self.name} still runs after {timeout} s") \
+                from None
+
+    def output(self):
+        """What it has written so far."""
+        return self.log.read_text(errors="replace")
+
+    def send(self, number):
+        """Sends a signal, if it still runs."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._popen.send_signal(number)
+
+    def stop(self, first=signal.SIGTERM, grace=5):
+        """Ends it: FIRST, and after GRACE seconds SIGKILL.
+
+        Returns the exit status.
+        """
+        self.send(first)
+        try:
+            return self._popen.wait(grace)
+        except subprocess.TimeoutExpired:
+            self.send(signal.SIGKILL)
+            return self._popen.wait()
+
+    def require_running(self):
+        """Raises RuntimeError, with its output, if it has ended."""
+        status = self.poll()
+        if status is not None:
+            raise RuntimeError(
+                f"{self.name} ended with status {status}: "
+                f"{shlex.join(self.command)}\n{self.output()}")
+
+    def wait_output(self, text, timeout=10):
+        """Waits until TEXT is in its output."""
+        deadline = time.monotonic() + timeout
+        while text not in self.output():
+            self.require_running()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.name} did not say {text!r} in "
+                                   f"{timeout} s:\n{self.output()}")
+            time.sleep(0.02)
