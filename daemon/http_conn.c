@@ -75,7 +75,6 @@ static void end_broken(struct http_conn *conn, const char *why)
 	 */
 	setsockopt(conn->fd, SOL_SOCKET, SO_LINGER,
 		&(struct linger){.l_onoff = 1}, sizeof(struct linger));
-	reader_cancel(conn->job);
 	http_conn_free(conn);
 }
 
@@ -186,7 +185,7 @@ static enum sending send_view(struct http_conn *conn)
 	int64_t n;
 
 	if (!is_warm(conn, budget)) {
-		conn->job = reader_start(conn->service->netuki->reader,
+		conn->job = reader_start(conn->service->netuki->worker,
 			conn->view, conn->view_at, READER_CHUNK, on_warm, conn);
 		if (!conn->job) {
 			end_broken(conn, "out of memory");

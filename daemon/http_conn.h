@@ -16,7 +16,7 @@
 #include "daemon/view.h"
 #include "proto/http.h"
 
-struct reader_job;
+struct worker_job;
 
 struct http_conn {
 	struct http_service *service;
@@ -42,7 +42,7 @@ struct http_conn {
 	uint64_t view_at, view_end;
 	uint64_t begin_us, begin_at;
 	char *path; /* of the running answer, for the journal */
-	struct reader_job *job;
+	struct worker_job *job;
 };
 
 TAILQ_HEAD(http_conns, http_conn);

@@ -11,6 +11,7 @@
 #include "daemon/http_conn.h"
 #include "daemon/netif.h"
 #include "daemon/socket.h"
+#include "daemon/worker.h"
 
 #define ACCEPTS_AT_ONCE 64
 
@@ -66,6 +67,7 @@ void http_conn_free(struct http_conn *conn)
 	s->counts.open--;
 	--*count_of(s, conn);
 	event_del(&conn->event);
+	worker_cancel(conn->job);
 	close(conn->fd);
 	view_unref(conn->view);
 	free(conn->in);

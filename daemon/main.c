@@ -22,7 +22,7 @@
 #include "daemon/netuki.h"
 #include "daemon/notify.h"
 #include "daemon/ra_service.h"
-#include "daemon/reader.h"
+#include "daemon/worker.h"
 #include "daemon/reload.h"
 #include "daemon/tftp_service.h"
 
@@ -175,7 +175,7 @@ static int start(struct netuki *netuki)
 		err = netifs_new(netuki->base, config, &netuki->netifs);
 	if (!err)
 		err = images_new(netuki->base, config->images, &netuki->images);
-	if (!err && !(netuki->reader = reader_new(netuki->base)))
+	if (!err && !(netuki->worker = worker_new(netuki->base)))
 		err = -ENOMEM;
 	if (err) {
 		log_error("cannot start: %s", strerror(-err));
@@ -207,7 +207,7 @@ static void stop(struct netuki *netuki)
 	tftp_service_free(netuki->tftp);
 	ra_service_free(netuki->ra);
 	dhcp_service_free(netuki->dhcp);
-	reader_free(netuki->reader);
+	worker_free(netuki->worker);
 	loaders_free(netuki->loaders);
 	images_free(netuki->images);
 	netifs_free(netuki->netifs);

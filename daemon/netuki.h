@@ -22,7 +22,7 @@ struct netuki {
 	struct images *images;
 	struct loaders *loaders;
 	struct clients *clients;
-	struct reader *reader;
+	struct worker *worker;
 	struct journal journal;
 	struct dhcp_service *dhcp; /* NULL: dhcp is not enabled */
 	struct ra_service *ra;	   /* NULL: off, or not permitted */

@@ -36,7 +36,7 @@ struct transfer {
 	uint64_t timer_us; /* when the timer is set to fire */
 	struct view *view;
 	struct tftp_send send;
-	struct reader_job *job;	   /* waiting for cold data */
+	struct worker_job *job;	   /* waiting for cold data */
 	struct tftp_action unsent; /* what waits for the socket or the disk */
 	bool started;		   /* the first block has gone out */
 	bool has_mac;
@@ -99,7 +99,7 @@ static void transfer_free(struct transfer *t)
 		t->send.stats.resent_timer + t->send.stats.resent_rollback;
 	s->counts.running--;
 	LIST_REMOVE(t, by_peer);
-	reader_cancel(t->job);
+	worker_cancel(t->job);
 	if (t->readable)
 		event_free(t->readable);
 	if (t->writable)
@@ -182,7 +182,7 @@ static bool send_blocks(struct transfer *t, struct tftp_action action)
 		event_add(t->writable, NULL);
 		return true;
 	case TFTP_SENT_COLD:
-		t->job = reader_start(t->service->netuki->reader, t->view,
+		t->job = reader_start(t->service->netuki->worker, t->view,
 			offset, READER_CHUNK, on_data_warm, t);
 		if (t->job)
 			return true;

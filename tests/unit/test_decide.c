@@ -1,10 +1,11 @@
 /* decide: who gets what, row by row. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "daemon/decide.h"
 

@@ -1,10 +1,11 @@
 /* ra: router solicitations read, advertisements written. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "proto/ra.h"
 

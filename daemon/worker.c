@@ -1,0 +1,159 @@
+#include "daemon/worker.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+struct worker_job {
+	TAILQ_ENTRY(worker_job) link;
+	struct worker_task task;
+	bool cancelled; /* the loop's alone */
+};
+
+TAILQ_HEAD(job_list, worker_job);
+
+struct worker {
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct job_list waiting, finished; /* under the lock */
+	bool stop;			   /* under the lock */
+	unsigned n_threads;
+	pthread_t thread[WORKER_THREADS];
+	int wake;
+	struct event *event;
+};
+
+static void *run(void *arg)
+{
+	struct worker *w = arg;
+
+	pthread_mutex_lock(&w->lock);
+	for (;;) {
+		struct worker_job *job;
+		uint64_t one = 1;
+
+		while (!w->stop && TAILQ_EMPTY(&w->waiting))
+			pthread_cond_wait(&w->work, &w->lock);
+		if (w->stop)
+			break;
+		job = TAILQ_FIRST(&w->waiting);
+		TAILQ_REMOVE(&w->waiting, job, link);
+		pthread_mutex_unlock(&w->lock);
+		job->task.work(job->task.arg);
+		pthread_mutex_lock(&w->lock);
+		TAILQ_INSERT_TAIL(&w->finished, job, link);
+		if (write(w->wake, &one, sizeof(one)) < 0) {
+			/* The counter is full: the loop wakes up anyway. */
+		}
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+static void end_job(struct worker_job *job, bool tell)
+{
+	if (tell && !job->cancelled && job->task.done)
+		job->task.done(job->task.arg);
+	if (job->task.drop)
+		job->task.drop(job->task.arg);
+	free(job);
+}
+
+static void on_finished(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct job_list finished = TAILQ_HEAD_INITIALIZER(finished);
+	struct worker_job *job;
+	uint64_t count;
+
+	(void)what;
+	if (read(fd, &count, sizeof(count)) < 0)
+		return;
+	pthread_mutex_lock(&w->lock);
+	TAILQ_CONCAT(&finished, &w->finished, link);
+	pthread_mutex_unlock(&w->lock);
+	while ((job = TAILQ_FIRST(&finished))) {
+		TAILQ_REMOVE(&finished, job, link);
+		end_job(job, true);
+	}
+}
+
+static bool start_threads(struct worker *w)
+{
+	while (w->n_threads < WORKER_THREADS &&
+		pthread_create(&w->thread[w->n_threads], NULL, run, w) == 0)
+		w->n_threads++;
+	return w->n_threads > 0;
+}
+
+struct worker *worker_new(struct event_base *base)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->work, NULL);
+	TAILQ_INIT(&w->waiting);
+	TAILQ_INIT(&w->finished);
+	w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (w->wake >= 0)
+		w->event = event_new(
+			base, w->wake, EV_READ | EV_PERSIST, on_finished, w);
+	if (!w->event || event_add(w->event, NULL) || !start_threads(w)) {
+		worker_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+void worker_free(struct worker *w)
+{
+	struct worker_job *job;
+
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_broadcast(&w->work);
+	pthread_mutex_unlock(&w->lock);
+	for (unsigned i = 0; i < w->n_threads; i++)
+		pthread_join(w->thread[i], NULL);
+	TAILQ_CONCAT(&w->finished, &w->waiting, link);
+	while ((job = TAILQ_FIRST(&w->finished))) {
+		TAILQ_REMOVE(&w->finished, job, link);
+		end_job(job, false);
+	}
+	if (w->event)
+		event_free(w->event);
+	if (w->wake >= 0)
+		close(w->wake);
+	pthread_cond_destroy(&w->work);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+struct worker_job *worker_start(
+	struct worker *worker, const struct worker_task *task)
+{
+	struct worker_job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return NULL;
+	job->task = *task;
+	pthread_mutex_lock(&worker->lock);
+	TAILQ_INSERT_TAIL(&worker->waiting, job, link);
+	pthread_cond_signal(&worker->work);
+	pthread_mutex_unlock(&worker->lock);
+	return job;
+}
+
+void worker_cancel(struct worker_job *job)
+{
+	if (job)
+		job->cancelled = true;
+}
