@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "daemon/offer_form.h"
 #include "proto/pxe.h"
 
 #define CLIENTS_MAX 16384
@@ -24,12 +25,16 @@ struct client_record {
 	enum arch arch;
 	bool has_uuid;
 	struct uuid uuid;
-	char vendor[33];
+	char vendor[34];
 	uint64_t first_us, seen_us;
 	uint64_t ipxe_us;   /* when it was last answered as iPXE; 0: never */
 	uint64_t asked;	    /* DHCP requests seen */
 	bool answered;	    /* the last one got an answer */
 	const char *reason; /* why, or why not; static text */
+	struct offer_memory offer; /* UEFI PXE under `offer: auto` */
+	unsigned loads;     /* loaders given since it last got further */
+	uint64_t loads_us;  /* when the first of them was */
+	bool loops;         /* it goes round in a circle; said once */
 	/* The table's own. */
 	TAILQ_ENTRY(client_record) lru;
 	LIST_ENTRY(client_record) by_mac, by_ip;

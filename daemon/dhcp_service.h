@@ -2,9 +2,8 @@
  * dhcp_service: the ProxyDHCP server's sockets (PXE 2.1; RFC 2131, 4578).
  *
  * It lives beside the DHCP server of the network, on any host, also on the
- * same one: the socket for port 67 is bound to 255.255.255.255, so it gets
- * the broadcasts alone and never takes the unicast renewals of a DHCP server.
- * Port 4011 is ours alone.
+ * same one: port 67 is listened to by a packet socket and not bound
+ * (dhcp_packet). Port 4011 is ours alone.
  */
 #ifndef DAEMON_DHCP_SERVICE_H
 #define DAEMON_DHCP_SERVICE_H

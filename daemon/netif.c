@@ -322,6 +322,15 @@ bool netif_is_on_link(const struct netif *netif, uint32_t addr)
 	return false;
 }
 
+bool netifs_have(const struct netifs *netifs, uint32_t addr)
+{
+	for (size_t i = 0; i < netifs->n; i++)
+		for (size_t j = 0; j < netifs->netif[i].n_addrs; j++)
+			if (netifs->netif[i].addr[j].addr == addr)
+				return true;
+	return false;
+}
+
 /* What one RTM_GETNEIGH answers. */
 static int take_neighbour(struct nl_msg *msg, void *arg)
 {

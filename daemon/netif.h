@@ -62,6 +62,9 @@ uint32_t netif_server_addr(const struct netif *netif, uint32_t near);
 /* Is addr in a subnet of this interface? */
 bool netif_is_on_link(const struct netif *netif, uint32_t addr);
 
+/* Is this an address of this host, on any interface? */
+bool netifs_have(const struct netifs *netifs, uint32_t addr);
+
 /* The neighbour's MAC address; false if the kernel knows none. */
 bool netifs_neighbour(const struct netifs *netifs, unsigned index,
 	uint32_t addr, struct mac *ret);

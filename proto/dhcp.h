@@ -16,8 +16,8 @@
 
 #include "proto/wire.h"
 
-#define DHCP_MAX_PACKET 1472 /* EDK2 drops a larger UDP payload */
-#define DHCP_MIN_PACKET 300  /* RFC 1542 2.1 */
+#define DHCP_MAX_PACKET	    1472 /* EDK2 drops a larger UDP payload */
+#define DHCP_MIN_PACKET	    300	 /* RFC 1542 2.1 */
 #define DHCP_FLAG_BROADCAST 0x8000
 
 enum dhcp_op { DHCP_OP_REQUEST = 1, DHCP_OP_REPLY = 2 };
@@ -87,8 +87,7 @@ struct dhcp_message {
  * split options than `joined` holds. A message without option 53 is BOOTP and
  * not an error; an unknown type is kept as its number.
  */
-const char *dhcp_parse(
-	const void *data, size_t len, struct dhcp_message *ret);
+const char *dhcp_parse(const void *data, size_t len, struct dhcp_message *ret);
 
 /* The option's bytes as a 32-bit address, 0 if absent or of another size. */
 uint32_t dhcp_opt_addr(const struct dhcp_message *m, enum dhcp_opt code);

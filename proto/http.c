@@ -335,7 +335,7 @@ static int judge_fields(const struct fields *fields, unsigned minor)
 		return -400;
 	if (fields->value[FIELD_TRANSFER_ENCODING].p)
 		return -501;
-	for (size_t i = 0; i < length.len; i++) {
+	for (size_t i = 0; length.p && i < length.len; i++) {
 		if (length.p[i] != '0')
 			return -413;
 	}

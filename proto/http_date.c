@@ -74,7 +74,7 @@ void http_format_date(int64_t t, char ret[HTTP_DATE_LEN])
 	const char *day_name = day_names[(day + UNIX_EPOCH_WDAY) % 7];
 	unsigned month = 0;
 
-	/* The guess is never late, and early by one year at most. */
+	/* Wrong by one year at most, around its ends. */
 	day += EPOCH_DAYS;
 	int64_t year = day * CYCLE_YEARS / CYCLE_DAYS;
 	while (days_before_year(year) > day)

@@ -21,7 +21,7 @@ struct uuid {
 	uint8_t b[16];
 };
 
-#define MAC_TEXT_LEN 18  /* "52:54:00:12:34:56" and NUL */
+#define MAC_TEXT_LEN  18 /* "52:54:00:12:34:56" and NUL */
 #define UUID_TEXT_LEN 37 /* and NUL */
 
 /*

@@ -30,11 +30,11 @@ const char *pxe_firmware_name(enum pxe_firmware firmware);
 
 struct pxe_client {
 	enum pxe_firmware firmware;
-	enum arch arch;     /* for iPXE: the platform it runs on */
+	enum arch arch;	    /* for iPXE: the platform it runs on */
 	uint16_t arch_code; /* option 93 as sent, or what option 60 says */
-	bool ipxe_http;     /* iPXE that can fetch http:// (175.19) */
-	struct mac mac;     /* all zeros if chaddr held the UUID (hlen 16) */
-	bool has_uuid;      /* none, or one that names no machine: false */
+	bool ipxe_http;	    /* iPXE that can fetch http:// (175.19) */
+	struct mac mac;	    /* all zeros if chaddr held the UUID (hlen 16) */
+	bool has_uuid;	    /* none, or one that names no machine: false */
 	struct uuid uuid;   /* text order */
 	char vendor[34];    /* option 60, printable, for people */
 };
@@ -42,8 +42,8 @@ struct pxe_client {
 /* What a request asks of a ProxyDHCP server. */
 enum pxe_ask {
 	PXE_ASK_NOTHING,  /* not for us: silence */
-	PXE_ASK_OFFER,    /* DISCOVER on port 67: answer with an OFFER */
-	PXE_ASK_ACK,      /* REQUEST or 43.71 on port 4011: an ACK */
+	PXE_ASK_OFFER,	  /* DISCOVER on port 67: answer with an OFFER */
+	PXE_ASK_ACK,	  /* REQUEST or 43.71 on port 4011: an ACK */
 	PXE_ASK_DISCOVERY /* boot server discovery (43.71) on port 67: an ACK */
 };
 
@@ -64,9 +64,9 @@ enum pxe_ask pxe_identify(const struct dhcp_message *m, bool on_pxe_port,
 enum pxe_form {
 	PXE_FORM_DIRECT,   /* option 43 says: take the file of this packet */
 	PXE_FORM_PXE_PORT, /* OFFER: the client asks port 4011; ACK: there */
-	PXE_FORM_IPXE,     /* 43.6 = 8, and 175.1 = 1: our file name wins */
-	PXE_FORM_HTTP,     /* HTTPClient, a URL */
-	PXE_FORM_LOCAL     /* a menu whose only item is the local disk */
+	PXE_FORM_IPXE,	   /* 43.6 = 8, and 175.1 = 1: our file name wins */
+	PXE_FORM_HTTP,	   /* HTTPClient, a URL */
+	PXE_FORM_LOCAL	   /* a menu whose only item is the local disk */
 };
 
 struct pxe_reply {

@@ -12,12 +12,12 @@
 
 #include "proto/wire.h"
 
-#define TFTP_DATA_HEADER 4     /* opcode and block number before the data */
+#define TFTP_DATA_HEADER     4 /* opcode and block number before the data */
 #define TFTP_DEFAULT_BLKSIZE 512
-#define TFTP_MIN_BLKSIZE 8
-#define TFTP_MAX_BLKSIZE 65464
-#define TFTP_MAX_WINDOWSIZE 65535
-#define TFTP_MAX_NAME 255
+#define TFTP_MIN_BLKSIZE     8
+#define TFTP_MAX_BLKSIZE     65464
+#define TFTP_MAX_WINDOWSIZE  65535
+#define TFTP_MAX_NAME	     255
 
 enum tftp_op {
 	TFTP_OP_RRQ = 1,
@@ -71,7 +71,7 @@ enum tftp_error tftp_parse_request(const void *data, size_t len,
 	struct tftp_request *ret, const char **ret_why);
 
 struct tftp_limits {
-	uint32_t max_blksize;    /* what the path carries without fragments */
+	uint32_t max_blksize;	 /* what the path carries without fragments */
 	uint32_t max_windowsize; /* 1..65535 */
 };
 
@@ -80,7 +80,7 @@ struct tftp_params {
 	uint32_t blksize;
 	uint32_t windowsize;
 	uint32_t timeout_s; /* 0: not asked */
-	bool oack;          /* any option was granted: begin with an OACK */
+	bool oack;	    /* any option was granted: begin with an OACK */
 	bool oack_blksize, oack_windowsize, oack_timeout, oack_tsize;
 };
 
@@ -95,16 +95,16 @@ size_t tftp_build_error(
 /* The four bytes in front of a block's data. */
 void tftp_build_data_header(uint64_t block, uint8_t ret[TFTP_DATA_HEADER]);
 /* A client's packets, for the bench client and the tests. */
-size_t tftp_build_request(const struct tftp_request *request, uint8_t *out,
-	size_t cap);
+size_t tftp_build_request(
+	const struct tftp_request *request, uint8_t *out, size_t cap);
 size_t tftp_build_ack(uint64_t block, uint8_t *out, size_t cap);
 
 /* A packet of a running transfer, from either side. */
 struct tftp_packet {
 	enum tftp_op op;      /* DATA, ACK, ERROR or OACK */
-	uint16_t block;       /* DATA, ACK */
+	uint16_t block;	      /* DATA, ACK */
 	enum tftp_error code; /* ERROR; the number as sent, may be unknown */
-	char text[65];        /* ERROR: printable part of the message */
+	char text[65];	      /* ERROR: printable part of the message */
 	const uint8_t *data;  /* DATA: the block; OACK: the options */
 	size_t len;
 };
@@ -118,7 +118,6 @@ struct tftp_oack {
 	bool has_tsize;
 	uint64_t tsize;
 };
-bool tftp_parse_oack(
-	const struct tftp_packet *packet, struct tftp_oack *ret);
+bool tftp_parse_oack(const struct tftp_packet *packet, struct tftp_oack *ret);
 
 #endif

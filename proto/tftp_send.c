@@ -115,8 +115,8 @@ static uint64_t window_end(const struct tftp_send *s)
 }
 
 /*
- * Shrink the burst while more than half of what is sent was sent before, let
- * it grow again below an eighth. Only a client that cannot take a whole
+ * Shrink the burst while more than 2/5 of what is sent was sent before, let it
+ * grow again below 1/8. Only a client that cannot take a whole
  * window in a row gets there: one packet in a hundred lost at random, with 64
  * blocks to the window, stays between the two.
  */
@@ -128,7 +128,7 @@ static void adapt_burst(struct tftp_send *s, uint32_t count, uint32_t again)
 	s->epoch_again += again;
 	if (s->epoch_sent < 4 * window || window <= BURST_MIN)
 		return;
-	if (s->epoch_again > s->epoch_sent / 2)
+	if (s->epoch_again > s->epoch_sent * 2 / 5)
 		s->burst = s->burst / 2 > BURST_MIN ? s->burst / 2 : BURST_MIN;
 	else if (s->epoch_again < s->epoch_sent / 8)
 		s->burst = min_u32(s->burst * 2, window);
@@ -174,12 +174,11 @@ static struct tftp_action send_burst(
 	s->top = max_u64(s->top, last);
 	s->next = last + 1;
 	s->sent_us = now_us;
-	if (s->next <= window_end(s))
+	s->pausing = s->next <= window_end(s);
+	if (s->pausing)
 		expect_by(s, now_us, pause_us(s));
 	else
-		expect_by(s, now_us,
-			s->missed && !s->rolled ? missed_timeout(s)
-						: timeout(s));
+		expect_by(s, now_us, timeout(s));
 	return action;
 }
 
@@ -234,6 +233,8 @@ static struct tftp_action acked_part(struct tftp_send *s, uint64_t now_us)
 		s->rolled = false;
 		s->redo_top = 0;
 		s->next = done + 1;
+		if (s->pausing)
+			return wait_action;
 		if (s->next <= window_end(s))
 			return send_burst(s, now_us, &s->stats.resent_rollback);
 		expect_by(s, now_us, timeout(s));
@@ -280,7 +281,7 @@ static struct tftp_action acked_again(struct tftp_send *s, uint64_t now_us)
 	if (s->tries > 0)
 		return roll_back(s, now_us);
 	/* The window may yet arrive, or this be the network's own copy. */
-	if (s->next > window_end(s))
+	if (!s->pausing)
 		s->deadline_us = min_u64(
 			s->deadline_us, max_u64(s->sent_us + missed_timeout(s),
 						now_us + MISSED_AHEAD_US));
@@ -313,6 +314,9 @@ static struct tftp_action acked(
 	} else if (s->base == s->top) {
 		s->late_us = now_us - s->top_us;
 		s->echo_us = now_us + (s->again_us - s->top_us);
+	} else if (s->stats.srtt_us == 0 && s->extra == 0) {
+		/* Of part of a window only, but better than to know nothing. */
+		measure(s, now_us - s->sent_us);
 	}
 	if (s->base == s->last_block)
 		return end(s, TFTP_STEP_DONE);
@@ -376,7 +380,7 @@ struct tftp_action tftp_send_tick(struct tftp_send *s, uint64_t now_us)
 		return end(s, TFTP_STEP_GAVE_UP);
 	if (s->missed && !s->rolled)
 		return roll_back(s, now_us);
-	if (!s->opening && s->next <= window_end(s))
+	if (s->pausing)
 		return send_burst(s, now_us, &s->stats.resent_rollback);
 	return timed_out(s, now_us);
 }
@@ -392,7 +396,7 @@ static struct tftp_action begin(struct tftp_send *s, uint64_t now_us)
 	s->top_us = now_us;
 	s->burst = s->params.windowsize;
 	s->progress_us = now_us;
-	s->timed = s->missed = s->rolled = false;
+	s->timed = s->missed = s->rolled = s->pausing = false;
 	s->opening = s->params.oack;
 	if (s->opening) {
 		s->timed = true;

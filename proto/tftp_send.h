@@ -105,6 +105,7 @@ struct tftp_send {
 	uint8_t tries;			  /* time-outs since base moved */
 	enum tftp_step ended;		  /* WAIT while the transfer lives */
 	bool opening;			  /* the OACK is not acknowledged yet */
+	bool pausing;			  /* between the bursts of a window */
 	bool timed;  /* the ACK of top measures a round trip */
 	bool missed; /* a repeated ACK says that base + 1 is missing */
 	bool rolled; /* this base has had its roll-back */

@@ -18,7 +18,7 @@
 struct wire_reader {
 	const uint8_t *base;
 	size_t len;
-	size_t at;       /* next byte to read */
+	size_t at;	 /* next byte to read */
 	const char *err; /* NULL while all is well */
 };
 
@@ -38,7 +38,7 @@ void wire_seek(struct wire_reader *r, size_t at);
 struct wire_writer {
 	uint8_t *base;
 	size_t cap;
-	size_t len;      /* bytes written so far */
+	size_t len;	 /* bytes written so far */
 	const char *err; /* NULL while all is well */
 };
 

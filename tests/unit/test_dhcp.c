@@ -215,6 +215,36 @@ static void test_parse_good(void **state)
 	}
 }
 
+/* Names are names only where no options stand. */
+static void test_names(void **state)
+{
+	static const struct {
+		const char *options;
+		bool file, sname;
+	} cases[] = {
+		{"ff", true, true},
+		{"34 01 01 ff", false, true},
+		{"34 01 02 ff", true, false},
+		{"34 01 03 ff", false, false},
+	};
+	static const uint8_t zeros[128];
+	size_t i, len;
+
+	(void)state;
+	for (i = 0; i < N(cases); i++) {
+		uint8_t *packet =
+			make_packet(cases[i].options, "ff", "ff", &len);
+		struct dhcp_message m;
+
+		assert_null(dhcp_parse(packet, len, &m));
+		assert_memory_equal(
+			m.file, cases[i].file ? packet + FILE_AT : zeros, 128);
+		assert_memory_equal(m.sname,
+			cases[i].sname ? packet + SNAME_AT : zeros, 64);
+		free(packet);
+	}
+}
+
 static const struct {
 	const char *name;
 	const char *options;
@@ -517,6 +547,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_header),
 		cmocka_unit_test(test_parse_good),
+		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_parse_bad),
 		cmocka_unit_test(test_parse_bad_header),
 		cmocka_unit_test(test_parse_short),

@@ -222,69 +222,70 @@ static void test_identify_variants(void **state)
 }
 
 /* The hardware address, which stands in the header. */
+static const struct {
+	const char *name;
+	const char *options;
+	int port;
+	uint8_t htype, hlen;
+	const char *chaddr;
+	enum pxe_ask ask;
+	const char *mac;
+	const char *uuid; /* NULL: none */
+} address_cases[] = {
+	{"Ethernet", DISCOVER, ON_67, 1, 6, "02 00 00 00 00 01", PXE_ASK_OFFER,
+		"02:00:00:00:00:01", NULL},
+	{"htype 0", DISCOVER, ON_67, 0, 6, "02 00 00 00 00 01", PXE_ASK_NOTHING,
+		NULL, NULL},
+	{"htype 32 (InfiniBand)", DISCOVER, ON_67, 32, 6, "02 00 00 00 00 01",
+		PXE_ASK_NOTHING, NULL, NULL},
+	{"hlen 0", DISCOVER, ON_67, 1, 0, "02 00 00 00 00 01", PXE_ASK_NOTHING,
+		NULL, NULL},
+	{"hlen 8", DISCOVER, ON_67, 1, 8, "02 00 00 00 00 01", PXE_ASK_NOTHING,
+		NULL, NULL},
+	{"all zeros", DISCOVER, ON_67, 1, 6, "00 00 00 00 00 00",
+		PXE_ASK_NOTHING, NULL, NULL},
+	{"broadcast", DISCOVER, ON_67, 1, 6, "ff ff ff ff ff ff",
+		PXE_ASK_NOTHING, NULL, NULL},
+	{"multicast", DISCOVER, ON_67, 1, 6, "01 00 5e 00 00 01",
+		PXE_ASK_NOTHING, NULL, NULL},
+	{"multicast on 4011", REQUEST, ON_4011, 1, 6, "01 00 5e 00 00 01",
+		PXE_ASK_NOTHING, NULL, NULL},
+	{"97 of zeros is none",
+		DISCOVER "61 11 00 00 00 00 00 00 00 00 00 00 00 00 00 "
+			 "00 00 00 00 ",
+		ON_67, 1, 6, "02 00 00 00 00 01", PXE_ASK_OFFER,
+		"02:00:00:00:00:01", NULL},
+	{"97 of a placeholder is none",
+		DISCOVER "61 11 00 00 02 00 03 00 04 00 05 00 06 00 07 "
+			 "00 08 00 09 ",
+		ON_67, 1, 6, "02 00 00 00 00 01", PXE_ASK_OFFER,
+		"02:00:00:00:00:01", NULL},
+	{"hlen 16, no 97", REQUEST, ON_4011, 1, 16,
+		"78 56 34 12 bc 9a f0 de 11 22 33 44 55 66 77 88", PXE_ASK_ACK,
+		"00:00:00:00:00:00", qemu_uuid},
+	{"hlen 16, htype 0xff", REQUEST, ON_4011, 0xff, 16,
+		"78 56 34 12 bc 9a f0 de 11 22 33 44 55 66 77 88", PXE_ASK_ACK,
+		"00:00:00:00:00:00", qemu_uuid},
+	{"hlen 16, 97 counts first", REQUEST UUID, ON_4011, 1, 16,
+		"01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 20", PXE_ASK_ACK,
+		"00:00:00:00:00:00", qemu_uuid},
+	{"hlen 16, boot server discovery", REQUEST ITEM, ON_67, 1, 16,
+		"78 56 34 12 bc 9a f0 de 11 22 33 44 55 66 77 88",
+		PXE_ASK_DISCOVERY, "00:00:00:00:00:00", qemu_uuid},
+	{"hlen 16, nothing in it", REQUEST, ON_4011, 1, 16, "", PXE_ASK_NOTHING,
+		NULL, NULL},
+	{"hlen 16 in a DISCOVER", DISCOVER UUID, ON_67, 1, 16,
+		"78 56 34 12 bc 9a f0 de 11 22 33 44 55 66 77 88",
+		PXE_ASK_NOTHING, NULL, NULL},
+};
+
 static void test_identify_address(void **state)
 {
-	static const struct {
-		const char *name;
-		const char *options;
-		int port;
-		uint8_t htype, hlen;
-		const char *chaddr;
-		enum pxe_ask ask;
-		const char *mac;
-		const char *uuid; /* NULL: none */
-	} cases[] = {
-		{"Ethernet", DISCOVER, ON_67, 1, 6, "02 00 00 00 00 01",
-			PXE_ASK_OFFER, "02:00:00:00:00:01", NULL},
-		{"htype 0", DISCOVER, ON_67, 0, 6, "02 00 00 00 00 01",
-			PXE_ASK_NOTHING, NULL, NULL},
-		{"htype 32 (InfiniBand)", DISCOVER, ON_67, 32, 6,
-			"02 00 00 00 00 01", PXE_ASK_NOTHING, NULL, NULL},
-		{"hlen 0", DISCOVER, ON_67, 1, 0, "02 00 00 00 00 01",
-			PXE_ASK_NOTHING, NULL, NULL},
-		{"hlen 8", DISCOVER, ON_67, 1, 8, "02 00 00 00 00 01",
-			PXE_ASK_NOTHING, NULL, NULL},
-		{"all zeros", DISCOVER, ON_67, 1, 6, "00 00 00 00 00 00",
-			PXE_ASK_NOTHING, NULL, NULL},
-		{"broadcast", DISCOVER, ON_67, 1, 6, "ff ff ff ff ff ff",
-			PXE_ASK_NOTHING, NULL, NULL},
-		{"multicast", DISCOVER, ON_67, 1, 6, "01 00 5e 00 00 01",
-			PXE_ASK_NOTHING, NULL, NULL},
-		{"multicast on 4011", REQUEST, ON_4011, 1, 6,
-			"01 00 5e 00 00 01", PXE_ASK_NOTHING, NULL, NULL},
-		{"97 of zeros is none",
-			DISCOVER "61 11 00 00 00 00 00 00 00 00 00 00 00 00 00 "
-				 "00 00 00 00 ",
-			ON_67, 1, 6, "02 00 00 00 00 01", PXE_ASK_OFFER,
-			"02:00:00:00:00:01", NULL},
-		{"97 of a placeholder is none",
-			DISCOVER "61 11 00 00 02 00 03 00 04 00 05 00 06 00 07 "
-				 "00 08 00 09 ",
-			ON_67, 1, 6, "02 00 00 00 00 01", PXE_ASK_OFFER,
-			"02:00:00:00:00:01", NULL},
-		{"hlen 16, no 97", REQUEST, ON_4011, 1, 16,
-			"78 56 34 12 bc 9a f0 de 11 22 33 44 55 66 77 88",
-			PXE_ASK_ACK, "00:00:00:00:00:00", qemu_uuid},
-		{"hlen 16, htype 0xff", REQUEST, ON_4011, 0xff, 16,
-			"78 56 34 12 bc 9a f0 de 11 22 33 44 55 66 77 88",
-			PXE_ASK_ACK, "00:00:00:00:00:00", qemu_uuid},
-		{"hlen 16, 97 counts first", REQUEST UUID, ON_4011, 1, 16,
-			"01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 20",
-			PXE_ASK_ACK, "00:00:00:00:00:00", qemu_uuid},
-		{"hlen 16, boot server discovery", REQUEST ITEM, ON_67, 1, 16,
-			"78 56 34 12 bc 9a f0 de 11 22 33 44 55 66 77 88",
-			PXE_ASK_DISCOVERY, "00:00:00:00:00:00", qemu_uuid},
-		{"hlen 16, nothing in it", REQUEST, ON_4011, 1, 16, "",
-			PXE_ASK_NOTHING, NULL, NULL},
-		{"hlen 16 in a DISCOVER", DISCOVER UUID, ON_67, 1, 16,
-			"78 56 34 12 bc 9a f0 de 11 22 33 44 55 66 77 88",
-			PXE_ASK_NOTHING, NULL, NULL},
-	};
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < N(cases); i++) {
-		const char *name = cases[i].name, *why = NULL;
+	for (i = 0; i < N(address_cases); i++) {
+		const char *name = address_cases[i].name, *why = NULL;
 		char options[512], mac[MAC_TEXT_LEN], uuid[UUID_TEXT_LEN];
 		uint8_t packet[HEX_MAX];
 		struct dhcp_message m;
@@ -293,25 +294,27 @@ static void test_identify_address(void **state)
 		size_t len;
 
 		(void)snprintf(options, sizeof(options), "%s%s",
-			cases[i].options, PXE ARCH_CODE("00 07"));
+			address_cases[i].options, PXE ARCH_CODE("00 07"));
 		len = make_request(options, packet);
-		packet[1] = cases[i].htype;
-		packet[2] = cases[i].hlen;
+		packet[1] = address_cases[i].htype;
+		packet[2] = address_cases[i].hlen;
 		memset(packet + 28, 0, 16);
-		(void)hex_text(cases[i].chaddr, packet + 28, 16);
+		(void)hex_text(address_cases[i].chaddr, packet + 28, 16);
 		assert_null(dhcp_parse(packet, len, &m));
-		ask = pxe_identify(&m, cases[i].port == ON_4011, &client, &why);
-		if (ask != cases[i].ask)
+		ask = pxe_identify(
+			&m, address_cases[i].port == ON_4011, &client, &why);
+		if (ask != address_cases[i].ask)
 			fail_msg("%s: asks %d: %s", name, ask, why ? why : "");
 		if (ask == PXE_ASK_NOTHING)
 			continue;
 		mac_format(&client.mac, ':', mac);
 		uuid_format(&client.uuid, uuid);
-		if (strcmp(mac, cases[i].mac) != 0)
+		if (strcmp(mac, address_cases[i].mac) != 0)
 			fail_msg("%s: mac %s", name, mac);
-		if (client.has_uuid != (cases[i].uuid != NULL))
+		if (client.has_uuid != (address_cases[i].uuid != NULL))
 			fail_msg("%s: has_uuid", name);
-		if (cases[i].uuid && strcmp(uuid, cases[i].uuid) != 0)
+		if (address_cases[i].uuid &&
+			strcmp(uuid, address_cases[i].uuid) != 0)
 			fail_msg("%s: uuid %s", name, uuid);
 	}
 }

@@ -199,80 +199,80 @@ static void test_every_form(void **state)
 }
 
 /* What is not said to a client, because it would take it amiss. */
+static const struct {
+	const char *name, *options;
+	enum dhcp_type type;
+	enum pxe_form form;
+	uint32_t server;
+	const char *file;
+	bool said;
+} sayable_cases[] = {
+	{"PXE: direct", DISCOVER PXE, OFFER, PXE_FORM_DIRECT, SERVER, TFTP_FILE,
+		true},
+	{"19: a URL to PXE, direct", DISCOVER PXE, OFFER, PXE_FORM_DIRECT,
+		SERVER, SCRIPT_URL, false},
+	{"19: a URL to PXE, pxe-port", DISCOVER PXE, OFFER, PXE_FORM_PXE_PORT,
+		SERVER, SCRIPT_URL, false},
+	{"19: a URL to PXE, in an ACK", REQUEST PXE, ACK, PXE_FORM_PXE_PORT,
+		SERVER, SCRIPT_URL, false},
+	{"19: a tftp URL to PXE", DISCOVER PXE, OFFER, PXE_FORM_DIRECT, SERVER,
+		"tftp://10.77.0.1/x", false},
+	{"19: a name with a colon to PXE", DISCOVER PXE, OFFER, PXE_FORM_DIRECT,
+		SERVER, "a:b/c", true},
+	{"19: the form of iPXE to PXE", DISCOVER PXE, OFFER, PXE_FORM_IPXE,
+		SERVER, TFTP_FILE, false},
+	{"23: the form of HTTP Boot to PXE", DISCOVER PXE, OFFER, PXE_FORM_HTTP,
+		SERVER, IMAGE_URL, false},
+	{"a URL to iPXE", DISCOVER PXE IPXE_BARE, OFFER, PXE_FORM_IPXE, SERVER,
+		SCRIPT_URL, true},
+	{"a URL to iPXE, direct", DISCOVER PXE IPXE_BARE, OFFER,
+		PXE_FORM_DIRECT, SERVER, "tftp://10.77.0.1/x", true},
+	{"17: a file to iPXE", DISCOVER PXE IPXE_BARE, OFFER, PXE_FORM_IPXE,
+		SERVER, BIOS_FILE, true},
+	{"a URL to HTTP Boot", DISCOVER HTTP ARCH_CODE("00 10"), OFFER,
+		PXE_FORM_HTTP, SERVER, IMAGE_URL, true},
+	{"a name to HTTP Boot", DISCOVER HTTP ARCH_CODE("00 10"), OFFER,
+		PXE_FORM_HTTP, SERVER, TFTP_FILE, false},
+	{"a PXE form to HTTP Boot", DISCOVER HTTP ARCH_CODE("00 10"), OFFER,
+		PXE_FORM_DIRECT, SERVER, TFTP_FILE, false},
+	{"a menu to HTTP Boot", DISCOVER HTTP ARCH_CODE("00 10"), OFFER,
+		PXE_FORM_LOCAL, SERVER, NULL, false},
+	{"a menu to PXE", DISCOVER PXE, OFFER, PXE_FORM_LOCAL, SERVER, NULL,
+		true},
+	{"a menu to iPXE", DISCOVER PXE IPXE_BARE, OFFER, PXE_FORM_LOCAL,
+		SERVER, NULL, true},
+	{"no file", DISCOVER PXE, OFFER, PXE_FORM_DIRECT, SERVER, NULL, false},
+	{"an empty file", DISCOVER PXE, OFFER, PXE_FORM_PXE_PORT, SERVER, "",
+		false},
+	{"no address of ours", DISCOVER PXE, OFFER, PXE_FORM_DIRECT, 0,
+		TFTP_FILE, false},
+	{"6: to no PXE client", DISCOVER, OFFER, PXE_FORM_DIRECT, SERVER,
+		TFTP_FILE, false},
+	{"11: to an unknown architecture", DISCOVER PXE ARCH_CODE("00 63"),
+		OFFER, PXE_FORM_DIRECT, SERVER, TFTP_FILE, false},
+	{"a NAK", DISCOVER PXE, DHCP_TYPE_NAK, PXE_FORM_DIRECT, SERVER,
+		TFTP_FILE, false},
+};
+
 static void test_not_sayable(void **state)
 {
-	static const struct {
-		const char *name, *options;
-		enum dhcp_type type;
-		enum pxe_form form;
-		uint32_t server;
-		const char *file;
-		bool said;
-	} cases[] = {
-		{"PXE: direct", DISCOVER PXE, OFFER, PXE_FORM_DIRECT, SERVER,
-			TFTP_FILE, true},
-		{"19: a URL to PXE, direct", DISCOVER PXE, OFFER,
-			PXE_FORM_DIRECT, SERVER, SCRIPT_URL, false},
-		{"19: a URL to PXE, pxe-port", DISCOVER PXE, OFFER,
-			PXE_FORM_PXE_PORT, SERVER, SCRIPT_URL, false},
-		{"19: a URL to PXE, in an ACK", REQUEST PXE, ACK,
-			PXE_FORM_PXE_PORT, SERVER, SCRIPT_URL, false},
-		{"19: a tftp URL to PXE", DISCOVER PXE, OFFER, PXE_FORM_DIRECT,
-			SERVER, "tftp://10.77.0.1/x", false},
-		{"19: a name with a colon to PXE", DISCOVER PXE, OFFER,
-			PXE_FORM_DIRECT, SERVER, "a:b/c", true},
-		{"19: the form of iPXE to PXE", DISCOVER PXE, OFFER,
-			PXE_FORM_IPXE, SERVER, TFTP_FILE, false},
-		{"23: the form of HTTP Boot to PXE", DISCOVER PXE, OFFER,
-			PXE_FORM_HTTP, SERVER, IMAGE_URL, false},
-		{"a URL to iPXE", DISCOVER PXE IPXE_BARE, OFFER, PXE_FORM_IPXE,
-			SERVER, SCRIPT_URL, true},
-		{"a URL to iPXE, direct", DISCOVER PXE IPXE_BARE, OFFER,
-			PXE_FORM_DIRECT, SERVER, "tftp://10.77.0.1/x", true},
-		{"17: a file to iPXE", DISCOVER PXE IPXE_BARE, OFFER,
-			PXE_FORM_IPXE, SERVER, BIOS_FILE, true},
-		{"a URL to HTTP Boot", DISCOVER HTTP ARCH_CODE("00 10"), OFFER,
-			PXE_FORM_HTTP, SERVER, IMAGE_URL, true},
-		{"a name to HTTP Boot", DISCOVER HTTP ARCH_CODE("00 10"), OFFER,
-			PXE_FORM_HTTP, SERVER, TFTP_FILE, false},
-		{"a PXE form to HTTP Boot", DISCOVER HTTP ARCH_CODE("00 10"),
-			OFFER, PXE_FORM_DIRECT, SERVER, TFTP_FILE, false},
-		{"a menu to HTTP Boot", DISCOVER HTTP ARCH_CODE("00 10"), OFFER,
-			PXE_FORM_LOCAL, SERVER, NULL, false},
-		{"a menu to PXE", DISCOVER PXE, OFFER, PXE_FORM_LOCAL, SERVER,
-			NULL, true},
-		{"a menu to iPXE", DISCOVER PXE IPXE_BARE, OFFER,
-			PXE_FORM_LOCAL, SERVER, NULL, true},
-		{"no file", DISCOVER PXE, OFFER, PXE_FORM_DIRECT, SERVER, NULL,
-			false},
-		{"an empty file", DISCOVER PXE, OFFER, PXE_FORM_PXE_PORT,
-			SERVER, "", false},
-		{"no address of ours", DISCOVER PXE, OFFER, PXE_FORM_DIRECT, 0,
-			TFTP_FILE, false},
-		{"6: to no PXE client", DISCOVER, OFFER, PXE_FORM_DIRECT,
-			SERVER, TFTP_FILE, false},
-		{"11: to an unknown architecture",
-			DISCOVER PXE ARCH_CODE("00 63"), OFFER, PXE_FORM_DIRECT,
-			SERVER, TFTP_FILE, false},
-		{"a NAK", DISCOVER PXE, DHCP_TYPE_NAK, PXE_FORM_DIRECT, SERVER,
-			TFTP_FILE, false},
-	};
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < N(cases); i++) {
-		const struct pxe_reply reply = {cases[i].type, cases[i].form,
-			cases[i].server, cases[i].file};
+	for (i = 0; i < N(sayable_cases); i++) {
+		const struct pxe_reply reply = {sayable_cases[i].type,
+			sayable_cases[i].form, sayable_cases[i].server,
+			sayable_cases[i].file};
 		uint8_t packet[HEX_MAX], out[DHCP_MAX_PACKET];
-		size_t len = make_request(cases[i].options, packet);
+		size_t len = make_request(sayable_cases[i].options, packet);
 		struct dhcp_message m;
 
 		assert_null(dhcp_parse(packet, len, &m));
 		len = pxe_build_reply(&m, &reply, out, sizeof(out));
-		if ((len > 0) != cases[i].said)
-			fail_msg("%s: %zu bytes", cases[i].name, len);
+		if ((len > 0) != sayable_cases[i].said)
+			fail_msg("%s: %zu bytes", sayable_cases[i].name, len);
 		if (len > 0)
-			check_reply(cases[i].name, &m, out, len);
+			check_reply(sayable_cases[i].name, &m, out, len);
 	}
 }
 
@@ -448,6 +448,9 @@ static void test_vendor_option(void **state)
 		if ((opt->data != NULL) != (cases[i].want != NULL))
 			fail_msg("%s: 43 is%s there", cases[i].name,
 				opt->data ? "" : " not");
+		if (cases[i].form == PXE_FORM_LOCAL &&
+			(back.opt[DHCP_OPT_BOOT_FILE].data || back.file[0]))
+			fail_msg("%s: names a file", cases[i].name);
 		if (!opt->data)
 			continue;
 		len = hex_text(cases[i].want, want, sizeof(want));
@@ -458,16 +461,30 @@ static void test_vendor_option(void **state)
 /* 28: 82 comes back whole, also one that needs three options. */
 static void test_relay_info(void **state)
 {
-	static const size_t sizes[] = {1, 255, 256, 510, 600};
+	/* Without 82 the reply has 311 bytes, and 57 says 65280. */
+	static const struct {
+		size_t len; /* of 82 */
+		size_t want;
+	} cases[] = {
+		{1, 314},
+		{255, 568},
+		{256, 571},
+		{510, 825},
+		{600, 917},
+		{1151, 1472},
+		{1152, 0},
+	};
 	size_t i, k;
 
 	(void)state;
-	for (i = 0; i < N(sizes); i++) {
-		uint8_t packet[HEX_MAX], out[DHCP_MAX_PACKET];
+	for (i = 0; i < N(cases); i++) {
+		const struct pxe_reply reply = {
+			OFFER, PXE_FORM_DIRECT, SERVER, TFTP_FILE};
+		uint8_t packet[HEX_MAX], out[DHCP_MAX_PACKET + 500];
 		size_t len =
-			make_request(DISCOVER PXE UUID "39 02 05 c0 ", packet);
+			make_request(DISCOVER PXE UUID "39 02 ff 00 ", packet);
 		struct dhcp_message m, back;
-		size_t left = sizes[i];
+		size_t left = cases[i].len;
 
 		packet[27] = 1; /* giaddr */
 		len--;		/* END */
@@ -481,8 +498,11 @@ static void test_relay_info(void **state)
 		}
 		packet[len++] = 255;
 		assert_null(dhcp_parse(packet, len, &m));
-		assert_int_equal(m.opt[82].len, sizes[i]);
-		len = build(&m, OFFER, PXE_FORM_DIRECT, TFTP_FILE, out);
+		assert_int_equal(m.opt[82].len, cases[i].len);
+		len = pxe_build_reply(&m, &reply, out, sizeof(out));
+		assert_int_equal(len, cases[i].want);
+		if (len == 0)
+			continue;
 		assert_null(dhcp_parse(out, len, &back));
 		hex_assert_equal("82", back.opt[82].data, back.opt[82].len,
 			m.opt[82].data, m.opt[82].len);

@@ -1,0 +1,266 @@
+#include "daemon/dhcp_answer.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "daemon/clients.h"
+#include "daemon/clock.h"
+#include "daemon/log.h"
+#include "daemon/netif.h"
+
+#define DHCP_CLIENT_PORT 68
+#define DHCP_SERVER_PORT 67
+
+/* A request with what is known of it; what step() works on. */
+struct asked {
+	const struct dhcp_message *message;
+	enum pxe_ask ask;
+	struct pxe_client who;
+	struct client client;
+	const struct netif *netif;
+	struct plan plan;
+	struct client_record *record; /* NULL: no MAC known */
+};
+
+static const char *form_name(enum pxe_form form)
+{
+	switch (form) {
+	case PXE_FORM_DIRECT:
+		return "direct";
+	case PXE_FORM_PXE_PORT:
+		return "pxe-port";
+	case PXE_FORM_IPXE:
+		return "ipxe";
+	case PXE_FORM_HTTP:
+		return "http";
+	case PXE_FORM_LOCAL:
+		return "local";
+	}
+	return "?";
+}
+
+static void note_event(struct dhcp_answerer *s, const struct asked *a,
+	enum journal_kind kind, const char *file, const char *detail)
+{
+	struct journal_event e = {
+		.kind = kind,
+		.has_mac = a->client.has_mac,
+		.mac = a->client.mac,
+		.ip = a->message->ciaddr,
+		.firmware = a->client.firmware,
+		.arch = a->client.arch,
+		.file = file,
+		.detail = detail,
+	};
+
+	journal_write(&s->netuki->journal, &e);
+}
+
+static void note_client(struct dhcp_answerer *s, struct asked *a)
+{
+	struct client_record *r;
+
+	if (!a->client.has_mac)
+		return;
+	r = clients_touch(s->netuki->clients, &a->client.mac, clock_us());
+	r->ifindex = a->netif->index;
+	r->firmware = a->who.firmware;
+	r->arch = a->who.arch;
+	r->has_uuid = a->who.has_uuid;
+	r->uuid = a->who.uuid;
+	memcpy(r->vendor, a->who.vendor, sizeof(r->vendor));
+	r->asked++;
+	if (a->message->ciaddr)
+		clients_set_ip(s->netuki->clients, r, a->message->ciaddr);
+	a->record = r;
+	if (a->ask == PXE_ASK_ACK)
+		r->offer.led_on = true;
+	a->client.auto_form = offer_form_choose(
+		&r->offer, a->message->xid, CONFIG_OFFER_UNSET);
+}
+
+/* What was offered, so that the next attempt can tell whether it led on. */
+static void remember_offer(struct asked *a)
+{
+	struct offer_memory *m = &a->record->offer;
+
+	if (a->ask != PXE_ASK_OFFER || a->client.firmware != PXE_FIRMWARE_UEFI)
+		return;
+	if (m->xid != a->message->xid)
+		m->led_on = false;
+	m->xid = a->message->xid;
+	m->form = a->plan.form == PXE_FORM_PXE_PORT ? CONFIG_OFFER_PXE_PORT
+						    : CONFIG_OFFER_DIRECT;
+}
+
+/*
+ * An ACK is an answer already: option 43 would send UEFI firmware through a
+ * boot menu again. (The menu that means "local" stays.)
+ */
+static enum pxe_form form_of(const struct asked *a)
+{
+	if (a->ask != PXE_ASK_OFFER && a->plan.form == PXE_FORM_DIRECT)
+		return PXE_FORM_PXE_PORT;
+	return a->plan.form;
+}
+
+/* The reply to one request into out; its length, 0 for silence. */
+static size_t build(struct dhcp_answerer *s, struct asked *a, uint8_t *out)
+{
+	struct decide_world world = netuki_world(s->netuki);
+	bool offer = a->ask == PXE_ASK_OFFER;
+	struct pxe_reply reply;
+	size_t len;
+
+	decide(&world, &a->client, &a->plan);
+	if (a->record) {
+		a->record->reason = a->plan.reason;
+		a->record->answered = a->plan.kind != PLAN_SILENCE;
+	}
+	if (a->plan.kind == PLAN_SILENCE) {
+		note_event(s, a, JOURNAL_IGNORED, NULL, a->plan.reason);
+		s->counts.ignored++;
+		return 0;
+	}
+	reply = (struct pxe_reply){
+		.type = offer ? DHCP_TYPE_OFFER : DHCP_TYPE_ACK,
+		.form = form_of(a),
+		.server = a->client.server,
+		.file = a->plan.file[0] ? a->plan.file : NULL,
+	};
+	len = pxe_build_reply(a->message, &reply, out, DHCP_MAX_PACKET);
+	if (!len) {
+		if (log_allow(&s->limit))
+			log_warn("an offer of %s does not fit into what the "
+				 "client takes",
+				a->plan.file);
+		return 0;
+	}
+	note_event(s, a, offer ? JOURNAL_OFFER : JOURNAL_ACK, reply.file,
+		form_name(reply.form));
+	if (a->plan.warning && log_allow(&s->limit))
+		log_warn("%s: %s", a->plan.file, a->plan.warning);
+	if (offer)
+		s->counts.offers++;
+	else
+		s->counts.acks++;
+	if (a->record && a->client.firmware == PXE_FIRMWARE_IPXE)
+		a->record->ipxe_us = clock_us();
+	if (a->record)
+		remember_offer(a);
+	return len;
+}
+
+/* Where the reply goes: RFC 2131 4.1, less the addresses we do not give. */
+static void address(const struct asked *a, const struct dhcp_heard *in,
+	struct dhcp_reply_packet *out)
+{
+	const struct dhcp_message *m = a->message;
+
+	out->from = a->client.server;
+	out->ifindex = m->giaddr ? 0 : a->netif->index;
+	out->to_port = DHCP_CLIENT_PORT;
+	if (m->giaddr) {
+		out->to = m->giaddr;
+		out->to_port = DHCP_SERVER_PORT;
+	} else if (a->ask == PXE_ASK_ACK && in->from) {
+		out->to = in->from;
+		out->to_port = in->from_port;
+	} else {
+		out->to = m->ciaddr ? m->ciaddr : INADDR_BROADCAST;
+	}
+}
+
+/* Is it for us: by a broadcast, or to an address of this host? */
+static bool is_to_us(
+	const struct netuki *netuki, const struct netif *netif, uint32_t to)
+{
+	if (to == INADDR_BROADCAST)
+		return true;
+	for (size_t i = 0; i < netif->n_addrs; i++)
+		if (to == (netif->addr[i].addr | ~netif->addr[i].mask))
+			return true;
+	return netifs_have(netuki->netifs, to);
+}
+
+void dhcp_answer(struct dhcp_answerer *s, const struct dhcp_heard *in,
+	bool on_pxe_port, struct dhcp_reply_packet *ret)
+{
+	struct netuki *netuki = s->netuki;
+	struct dhcp_message message;
+	struct asked a = {.message = &message};
+	const char *why;
+
+	ret->len = 0;
+	s->counts.received++;
+	a.netif = netif_by_index(netuki->netifs, in->ifindex);
+	if (!a.netif || !a.netif->served ||
+		!is_to_us(netuki, a.netif, in->to)) {
+		s->counts.ignored++;
+		return;
+	}
+	if (dhcp_parse(in->data, in->len, &message) != NULL) {
+		s->counts.malformed++;
+		return;
+	}
+	a.ask = pxe_identify(&message, on_pxe_port, &a.who, &why);
+	if (a.ask == PXE_ASK_NOTHING) {
+		s->counts.ignored++;
+		return;
+	}
+	a.client = (struct client){
+		.firmware = a.who.firmware,
+		.arch = a.who.arch,
+		.ipxe_http = a.who.ipxe_http,
+		.has_mac = mac_is_unicast(&a.who.mac),
+		.mac = a.who.mac,
+		.has_uuid = a.who.has_uuid,
+		.uuid = a.who.uuid,
+		.server = netifs_have(netuki->netifs, in->to)
+				  ? in->to
+				  : netif_server_addr(a.netif, message.ciaddr),
+	};
+	note_client(s, &a);
+	note_event(s, &a, on_pxe_port ? JOURNAL_REQUEST : JOURNAL_DISCOVER,
+		NULL, a.who.vendor);
+	ret->len = build(s, &a, ret->data);
+	address(&a, in, ret);
+}
+
+/*
+ * Another server's reply: does it speak PXE too? Two of those on a network
+ * are a boot that works now and then. Each is said once.
+ */
+void dhcp_answer_overheard(
+	struct dhcp_answerer *s, const struct dhcp_heard *heard)
+{
+	const struct netif *netif =
+		netif_by_index(s->netuki->netifs, heard->ifindex);
+	struct dhcp_message m;
+	char text[INET_ADDRSTRLEN];
+	struct in_addr addr;
+
+	if (!netif || !netif->served || s->n_rivals == DHCP_RIVALS_MAX ||
+		netifs_have(s->netuki->netifs, heard->from) ||
+		dhcp_parse(heard->data, heard->len, &m) != NULL ||
+		(m.type != DHCP_TYPE_OFFER && m.type != DHCP_TYPE_ACK) ||
+		(!dhcp_opt_begins(&m, DHCP_OPT_VENDOR_CLASS, "PXEClient") &&
+			!dhcp_opt_begins(
+				&m, DHCP_OPT_VENDOR_CLASS, "HTTPClient")))
+		return;
+	for (size_t i = 0; i < s->n_rivals; i++)
+		if (s->rivals[i] == heard->from)
+			return;
+	s->rivals[s->n_rivals++] = heard->from;
+	addr.s_addr = htonl(heard->from);
+	inet_ntop(AF_INET, &addr, text, sizeof(text));
+	if (m.yiaddr)
+		log_warn("%s: the DHCP server %s says PXEClient (option 60) "
+			 "itself: firmware may ask it for the boot file, and "
+			 "not us; remove option 60 there",
+			netif->name, text);
+	else
+		log_warn("%s: %s is another PXE server (ProxyDHCP): which of "
+			 "us a machine believes is chance; switch one off",
+			netif->name, text);
+}

@@ -1,0 +1,111 @@
+#include "daemon/watcher.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/clients.h"
+#include "daemon/log.h"
+
+struct watcher {
+	struct journal_reader reader;
+	struct netuki *netuki;
+};
+
+bool watcher_count_load(struct client_record *record, uint64_t now_us)
+{
+	if (!record->loads ||
+		now_us - record->loads_us > WATCHER_LOOP_WITHIN_US) {
+		record->loads = 0;
+		record->loads_us = now_us;
+		record->loops = false;
+	}
+	record->loads++;
+	if (record->loops || record->loads < WATCHER_LOOP_LOADS)
+		return false;
+	record->loops = true;
+	return true;
+}
+
+static bool is_image(const char *file)
+{
+	return strncmp(file, "images/", 7) == 0 ||
+	       strncmp(file, "machines/", 9) == 0;
+}
+
+static void take_load(
+	struct client_record *record, const struct journal_event *e)
+{
+	char mac[MAC_TEXT_LEN];
+
+	if (!watcher_count_load(record, e->t_us))
+		return;
+	mac_format(&record->mac, ':', mac);
+	log_warn("%s goes round in a circle: it was given %s %u times within "
+		 "%llu s and never asked for its script. Does the network let "
+		 "it through to HTTP, and does another DHCP or PXE server "
+		 "name a boot file?",
+		mac, e->file, record->loads,
+		(unsigned long long)(e->t_us - record->loads_us) / 1000000);
+}
+
+static void on_event(
+	struct journal_reader *reader, const struct journal_event *e)
+{
+	struct watcher *w = (struct watcher *)(void *)reader;
+	struct client_record *record;
+
+	if (!e->has_mac)
+		return;
+	record = clients_find(w->netuki->clients, &e->mac);
+	if (!record)
+		return;
+	switch (e->kind) {
+	case JOURNAL_TFTP_START:
+	case JOURNAL_TFTP_ABORTED:
+		record->offer.led_on = true;
+		break;
+	case JOURNAL_TFTP_DONE:
+		record->offer.led_on = true;
+		if (e->file && !is_image(e->file))
+			take_load(record, e);
+		break;
+	case JOURNAL_SCRIPT:
+		record->loads = 0;
+		record->loops = false;
+		break;
+	case JOURNAL_DISCOVER:
+	case JOURNAL_OFFER:
+	case JOURNAL_REQUEST:
+	case JOURNAL_ACK:
+	case JOURNAL_IGNORED:
+	case JOURNAL_ADVERTISEMENT:
+	case JOURNAL_TFTP_FAILED:
+	case JOURNAL_TFTP_REFUSED:
+	case JOURNAL_HTTP_START:
+	case JOURNAL_HTTP_DONE:
+	case JOURNAL_HTTP_BROKEN:
+	case JOURNAL_HTTP_REFUSED:
+	case JOURNAL_MAX:
+		break;
+	}
+}
+
+struct watcher *watcher_new(struct netuki *netuki)
+{
+	struct watcher *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->netuki = netuki;
+	w->reader.read = on_event;
+	journal_add_reader(&netuki->journal, &w->reader);
+	return w;
+}
+
+void watcher_free(struct watcher *watcher)
+{
+	if (!watcher)
+		return;
+	journal_remove_reader(&watcher->netuki->journal, &watcher->reader);
+	free(watcher);
+}

@@ -1,0 +1,388 @@
+#!/usr/bin/python3
+"""netukid's ProxyDHCP beside other DHCP servers, relays and interfaces."""
+
+import json
+import socket
+import struct
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lab import appliance, dhcp, harness, netns, paths, uki  # noqa: E402
+from lab.lab import DHCP_ADDRESS, NETUKI_ADDRESS, Lab  # noqa: E402
+
+MAC = "52:54:00:aa:00:01"
+MACHINE = {"name": "lab-01", "mac": MAC, "image": "small.efi"}
+NETUKI_ID = socket.inet_aton(NETUKI_ADDRESS)
+
+
+def start(lab, more="", machine=None):
+    """Starts netukid with one image and one machine."""
+    appliance.add_image(lab, "small.efi", uki.build())
+    return lab.start_netukid(
+        appliance.config(lab, [machine or MACHINE], more))
+
+
+@contextmanager
+def lab_with_client(address="10.77.0.50/24", more="", machine=None):
+    """netukid and a host that plays machines; yields (lab, client)."""
+    with Lab() as lab:
+        appliance.network(lab, dhcp=False)
+        lab.host("client", *([address] if address else []))
+        start(lab, more, machine)
+        with dhcp.Client(lab.ns("client")) as client:
+            yield lab, client
+
+
+def ask(client, packet, seconds=2.0, sender=NETUKI_ADDRESS):
+    """The first answer to a packet, parsed; None if there is none."""
+    client.send(packet)
+    found = client.replies(seconds, sender, enough=1)
+    return dhcp.parse(found[0][0]) if found else None
+
+
+def request_4011(client, xid):
+    """What UEFI asks on port 4011, from its own 4011 port; the answer."""
+    options = dhcp.option(53, bytes((dhcp.REQUEST,)))
+    options += dhcp.option(97, b"\0" + bytes(range(16)))
+    options += dhcp.option(93, struct.pack("!H", 7))
+    options += dhcp.option(60, b"PXEClient:Arch:00007:UNDI:003000")
+    packet = dhcp.message(MAC, options, xid, flags=0,
+                          ciaddr=struct.unpack("!I", socket.inet_aton(
+                              "10.77.0.50"))[0])
+    client.send(packet, (NETUKI_ADDRESS, 4011))
+    found = client.replies(2.0, NETUKI_ADDRESS, enough=1)
+    harness.check(found, "no answer on port 4011")
+    harness.equal(found[0][1][1], 4011, "source port of the ACK")
+    return dhcp.parse(found[0][0])
+
+
+def test_form_of_offer_follows_what_works():
+    """auto: direct first; an attempt that leads to nothing, the other."""
+    with lab_with_client() as (lab, client):
+        first = ask(client, dhcp.discover(MAC, xid=1))
+        again = ask(client, dhcp.discover(MAC, xid=1))
+        second = ask(client, dhcp.discover(MAC, xid=2))
+        harness.check(43 in first, "the first OFFER has no option 43")
+        harness.check(43 in again, "the repeated DISCOVER got another form")
+        harness.check(43 not in second, "the second attempt has option 43")
+        with dhcp.Client(lab.ns("client"), 4011) as pxe:
+            ack = request_4011(pxe, 77)
+        harness.equal(ack[53], bytes((dhcp.ACK,)), "message type")
+        harness.equal(ack["file"], b"snponly.efi", "file")
+        harness.check(43 not in ack, "the ACK has option 43")
+        third = ask(client, dhcp.discover(MAC, xid=3))
+        harness.check(43 not in third, "what worked was not kept")
+
+
+def test_form_of_offer_by_configuration():
+    """direct and pxe-port stay what they are, attempt after attempt."""
+    for form, wanted in (("direct", True), ("pxe-port", False)):
+        machine = dict(MACHINE, offer=form)
+        with lab_with_client(machine=machine) as (_, client):
+            for xid in (1, 2, 3):
+                offer = ask(client, dhcp.discover(MAC, xid=xid))
+                harness.equal(43 in offer, wanted, f"{form}: option 43")
+
+
+# A relay.
+
+def add_far_network(lab):
+    """A second segment behind the host `relay`; its client is `far`."""
+    lab.host("relay", "10.77.0.3/24")
+    lab.host("far")
+    relay, far = lab.ns("relay"), lab.ns("far")
+    netns.ip("link", "del", "eth0", ns=far)
+    netns.ip("link", "add", "eth1", "netns", relay, "type", "veth", "peer",
+             "name", "eth0", "netns", far)
+    netns.ip("addr", "add", "10.78.0.1/24", "dev", "eth1", ns=relay)
+    netns.ip("addr", "add", "10.78.0.50/24", "dev", "eth0", ns=far)
+    for ns, interface in ((relay, "eth1"), (far, "eth0")):
+        netns.ip("link", "set", interface, "up", ns=ns)
+    netns.set_sysctl(relay, "net/ipv4/ip_forward", 1)
+    netns.ip("route", "add", "default", "via", "10.78.0.1", ns=far)
+    netns.ip("route", "add", "10.78.0.0/24", "via", "10.77.0.3",
+             ns=lab.ns("netuki"))
+
+
+def test_relay_of_isc():
+    """A machine behind isc-dhcp-relay is answered through it."""
+    relay = paths.program("dhcrelay")
+    with Lab() as lab:
+        appliance.network(lab, dhcp=False)
+        add_far_network(lab)
+        start(lab)
+        process = lab.spawn([relay, "-4", "-d", "-a", "-pf",
+                             lab.tmp / "relay.pid", "-iu", "eth0", "-id",
+                             "eth1", NETUKI_ADDRESS], "relay")
+        process.wait_output("Sending on")
+        time.sleep(0.5)
+        with dhcp.Client(lab.ns("far")) as client:
+            for _ in range(5):
+                client.send(dhcp.discover(MAC))
+                found = client.replies(1.0, enough=1)
+                if found:
+                    break
+        harness.check(found, f"no answer through it: {process.output()}")
+        offer = dhcp.parse(found[0][0])
+        harness.equal(offer["siaddr"], NETUKI_ADDRESS, "siaddr")
+        harness.equal(offer[54], NETUKI_ID, "option 54")
+        harness.equal(offer["file"], b"snponly.efi", "file")
+
+
+def test_relayed_packet():
+    """giaddr and option 82 come back, 82 last, to the relay's port 67."""
+    with lab_with_client() as (lab, _):
+        lab.host("relay", "10.77.0.3/24")
+        with dhcp.Client(lab.ns("relay"), 67) as relay:
+            agent = dhcp.option(82, b"\x01\x04eth1\x02\x03abc")
+            packet = bytearray(dhcp.discover(MAC, more=agent))
+            packet[24:28] = socket.inet_aton("10.77.0.3")
+            packet[10:12] = bytes(2)
+            relay.send(bytes(packet), (NETUKI_ADDRESS, 67))
+            found = relay.replies(2.0, NETUKI_ADDRESS, enough=1)
+        harness.check(found, "no answer to the relay")
+        data, source = found[0]
+        harness.equal(source[1], 67, "source port")
+        harness.equal(data[24:28], socket.inet_aton("10.77.0.3"), "giaddr")
+        harness.equal(data[10:12], bytes(2), "flags")
+        harness.check(data.rstrip(b"\0").endswith(agent + b"\xff"),
+                      "option 82 is not the last one, as it was sent")
+
+
+def test_relayed_packet_for_another():
+    """What a relay sends to another server through this host is not ours."""
+    with lab_with_client() as (lab, _):
+        lab.host("relay", "10.77.0.3/24")
+        netns.ip("route", "add", "10.99.0.1/32", "via", NETUKI_ADDRESS,
+                 ns=lab.ns("relay"))
+        with dhcp.Client(lab.ns("relay"), 67) as relay:
+            packet = bytearray(dhcp.discover(MAC))
+            packet[24:28] = socket.inet_aton("10.77.0.3")
+            relay.send(bytes(packet), ("10.99.0.1", 67))
+            harness.equal(relay.replies(0.7, NETUKI_ADDRESS), [], "answers")
+
+
+# Others on the wire.
+
+def test_rival_is_reported_once():
+    """Another ProxyDHCP server is noticed, and said once."""
+    with lab_with_client() as (lab, client):
+        lab.host("rival", "10.77.0.9/24")
+        lab.start_dnsmasq_proxy(lab.tmp, "rival", [
+            "--dhcp-boot=other.efi",
+            "--pxe-service=x86-64_EFI,other,other.efi"])
+        for xid in range(1, 4):
+            client.send(dhcp.discover(MAC, xid=xid))
+            client.replies(1.0, "10.77.0.9", enough=1)
+        time.sleep(0.3)
+        said = [line for line in lab.netukid.output().splitlines()
+                if "10.77.0.9" in line]
+        harness.equal(len(said), 1, "lines about the other server")
+        harness.check("another PXE server" in said[0], said[0])
+
+
+# The same host as another DHCP server.
+
+KEA = {"Dhcp4": {
+    "interfaces-config": {"interfaces": ["eth0"]},
+    "lease-database": {"type": "memfile", "persist": False},
+    "subnet4": [{"subnet": "10.77.0.0/24",
+                 "pools": [{"pool": "10.77.0.100 - 10.77.0.150"}]}]}}
+
+ISC = """
+default-lease-time 600;
+authoritative;
+subnet 10.77.0.0 netmask 255.255.255.0 { range 10.77.0.100 10.77.0.150; }
+"""
+
+
+def start_dnsmasq(lab):
+    """dnsmasq as an ordinary DHCP server, on the appliance's own host."""
+    return lab.start_dnsmasq("netuki")
+
+
+def start_kea(lab):
+    """Kea on the appliance's own host."""
+    binary = paths.asset("usr/sbin/kea-dhcp4")
+    config = lab.tmp / "kea.json"
+    config.write_text(json.dumps(KEA))
+    libraries = sorted({str(path.parent) for path in
+                        paths.UNPACKED.glob("usr/lib/*/libkea-*.so*")})
+    process = lab.spawn([binary, "-c", config], "netuki", "kea", {
+        "LD_LIBRARY_PATH": ":".join(libraries),
+        "KEA_PIDFILE_DIR": str(lab.tmp), "KEA_LOCKFILE_DIR": "none",
+        "KEA_DHCP_DATA_DIR": str(lab.tmp)})
+    process.wait_output("DHCP4_STARTED")
+    return process
+
+
+def start_isc(lab):
+    """ISC dhcpd on the appliance's own host."""
+    binary = paths.program("dhcpd")
+    config = lab.tmp / "dhcpd.conf"
+    config.write_text(ISC)
+    leases = lab.tmp / "dhcpd.leases"
+    leases.touch()
+    process = lab.spawn([binary, "-4", "-f", "-d", "-cf", config, "-lf",
+                         leases, "-pf", lab.tmp / "dhcpd.pid", "eth0"],
+                        "netuki", "dhcpd")
+    process.wait_output("Server starting service")
+    return process
+
+
+def lease(lab, client):
+    """A lease by broadcast, taken by hand; the address."""
+    mac = "52:54:00:cc:00:01"
+    for _ in range(5):
+        client.send(dhcp.message(
+            mac, dhcp.option(53, bytes((dhcp.DISCOVER,))), xid=11))
+        found = client.replies(2.0, enough=1)
+        if found:
+            break
+    harness.check(found, "the DHCP server offers nothing")
+    offer = dhcp.parse(found[0][0])
+    wanted = dhcp.option(53, bytes((dhcp.REQUEST,)))
+    wanted += dhcp.option(50, socket.inet_aton(offer["yiaddr"]))
+    wanted += dhcp.option(54, offer[54])
+    client.send(dhcp.message(mac, wanted, xid=11))
+    found = client.replies(3.0, enough=1)
+    harness.check(found, "the DHCP server acknowledges nothing")
+    ack = dhcp.parse(found[0][0])
+    harness.equal(ack[53], bytes((dhcp.ACK,)), "answer to the REQUEST")
+    netns.ip("addr", "add", f"{ack['yiaddr']}/24", "dev", "eth0",
+             ns=lab.ns("client"))
+    return ack["yiaddr"]
+
+
+def renew(client, address):
+    """Renews by unicast, three times; how often it was answered."""
+    answered = 0
+    ciaddr = struct.unpack("!I", socket.inet_aton(address))[0]
+    for xid in (21, 22, 23):
+        client.send(dhcp.message(
+            "52:54:00:cc:00:01", dhcp.option(53, bytes((dhcp.REQUEST,))),
+            xid=xid, flags=0, ciaddr=ciaddr), (NETUKI_ADDRESS, 67))
+        for data, _ in client.replies(2.0, NETUKI_ADDRESS, enough=1):
+            reply = dhcp.parse(data)
+            answered += (reply["xid"] == xid and
+                         reply[53] == bytes((dhcp.ACK,)))
+    return answered
+
+
+def start_both(lab, server, first):
+    """The DHCP server and netukid, in this order or the other."""
+    if first:
+        server(lab)
+        start(lab)
+    else:
+        start(lab)
+        server(lab)
+
+
+@harness.cases(
+    dnsmasq_first={"server": start_dnsmasq, "first": True},
+    dnsmasq_after={"server": start_dnsmasq, "first": False},
+    kea_first={"server": start_kea, "first": True},
+    kea_after={"server": start_kea, "first": False},
+    isc_first={"server": start_isc, "first": True},
+    isc_after={"server": start_isc, "first": False})
+def test_same_host(server, first):
+    """Beside a DHCP server: both answer, and its renewals stay its own."""
+    with Lab() as lab:
+        appliance.network(lab, dhcp=False)
+        lab.host("client")
+        start_both(lab, server, first)
+        with dhcp.Client(lab.ns("client")) as client:
+            address = lease(lab, client)
+            harness.equal(renew(client, address), 3, "renewals answered")
+            client.send(dhcp.discover(MAC))
+            kinds = []
+            for data, _ in client.replies(2.0, enough=2):
+                kinds.append(dhcp.parse(data).get(60))
+        harness.check(b"PXEClient" in kinds, f"netukid is silent: {kinds}")
+
+
+# Interfaces.
+
+def server_of(client, xid, seconds=1.0):
+    """Which of netukid's addresses answers; None for silence."""
+    client.send(dhcp.discover(MAC, xid=xid))
+    for data, source in client.replies(seconds, enough=1):
+        offer = dhcp.parse(data)
+        harness.equal(offer["siaddr"], source[0], "siaddr")
+        return offer["siaddr"]
+    return None
+
+
+def test_interface_comes_and_goes():
+    """Only the named interface is served, from when it has an address."""
+    with lab_with_client(more="interfaces: [eth1]\n") as (lab, client):
+        ns = lab.ns("netuki")
+        harness.equal(server_of(client, 1, 0.5), None, "without eth1")
+        lab.link("netuki", "eth1", "10.77.1.2/24")
+        time.sleep(1)
+        harness.equal(server_of(client, 2), "10.77.1.2", "with eth1")
+        netns.ip("addr", "del", "10.77.1.2/24", "dev", "eth1", ns=ns)
+        netns.ip("addr", "add", "10.77.1.3/24", "dev", "eth1", ns=ns)
+        time.sleep(1)
+        harness.equal(server_of(client, 3), "10.77.1.3", "a new address")
+        netns.ip("link", "set", "eth1", "down", ns=ns)
+        time.sleep(1)
+        harness.equal(server_of(client, 4, 0.5), None, "with eth1 down")
+        netns.ip("link", "set", "eth1", "name", "lan1", ns=ns)
+        netns.ip("link", "set", "lan1", "up", ns=ns)
+        time.sleep(1)
+        harness.equal(server_of(client, 5, 0.5), None, "renamed away")
+        lab.netukid.require_running()
+
+
+@harness.cases(bridge={"kind": "bridge"}, macvlan={"kind": "macvlan"})
+def test_stacked_interface(kind):
+    """An address on a bridge or macvlan over the wire's interface."""
+    with lab_with_client(more="interfaces: [up0]\n") as (lab, client):
+        ns = lab.ns("netuki")
+        lab.link("netuki", "eth1")
+        if kind == "bridge":
+            netns.ip("link", "add", "up0", "type", "bridge", "stp_state", 0,
+                     "forward_delay", 0, ns=ns)
+            netns.ip("link", "set", "eth1", "master", "up0", ns=ns)
+        else:
+            netns.ip("link", "add", "up0", "link", "eth1", "type", "macvlan",
+                     "mode", "bridge", ns=ns)
+        netns.ip("addr", "add", "10.77.2.2/24", "dev", "up0", ns=ns)
+        netns.ip("link", "set", "up0", "up", ns=ns)
+        time.sleep(1)
+        client.send(dhcp.discover(MAC))
+        servers = [dhcp.parse(data)["siaddr"]
+                   for data, _ in client.replies(1.0)]
+        harness.equal(servers, ["10.77.2.2"], "who answers")
+
+
+def test_two_interfaces():
+    """Each interface's clients are told that interface's address."""
+    with lab_with_client(more="interfaces: [eth0, eth1]\n") as (lab, client):
+        lab.link("netuki", "eth1", "10.77.1.2/24")
+        time.sleep(1)
+        client.send(dhcp.discover(MAC))
+        servers = {dhcp.parse(data)["siaddr"]
+                   for data, _ in client.replies(1.0)}
+        harness.equal(servers, {NETUKI_ADDRESS, "10.77.1.2"}, "servers")
+
+
+def test_dhcp_server_beside():
+    """A whole exchange with a DHCP server on another host goes on beside."""
+    with lab_with_client() as (lab, client):
+        lab.start_dnsmasq("dhcp")
+        client.send(dhcp.discover(MAC))
+        found = {source[0]: dhcp.parse(data)
+                 for data, source in client.replies(4.0, enough=2)}
+        harness.equal(set(found), {DHCP_ADDRESS, NETUKI_ADDRESS}, "servers")
+        harness.equal(found[NETUKI_ADDRESS]["yiaddr"], "0.0.0.0", "yiaddr")
+
+
+if __name__ == "__main__":
+    harness.main(globals())

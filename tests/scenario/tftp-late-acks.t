@@ -1,0 +1,36 @@
+# The path has become slower than the timer. The answer to what was sent
+# again comes at the distance of the two sendings: this measures the path
+# (Karn's rule alone would never measure it again).
+start size=60000 blksize=1468 windowsize=4
+expect oack
+at 300us ack 0
+expect blocks 1-4
+at 600us ack 4
+expect blocks 5-8
+at 5600us tick
+expect block 8
+expect srtt 250us 350us
+at 10600us ack 8
+expect blocks 9-12
+at 15600us ack 8
+expect wait
+expect srtt 1ms 10ms
+at 20600us ack 12
+expect blocks 13-16
+expect resent 1
+expect rollbacks 0
+
+# The block was lost: nothing is measured.
+start size=60000 blksize=1468 windowsize=4
+expect oack
+at 300us ack 0
+expect blocks 1-4
+at 600us ack 4
+expect blocks 5-8
+at 5600us tick
+expect block 8
+at 5900us ack 8
+expect blocks 9-12
+at 6200us ack 12
+expect blocks 13-16
+expect srtt 250us 350us
