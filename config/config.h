@@ -16,21 +16,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/report.h"
 #include "proto/arch.h"
 #include "proto/id.h"
-
-/* Where something was said: config_at_text makes "FILE:LINE:COLUMN" of it. */
-struct config_at {
-	uint32_t line; /* from 1; 0: nowhere, it is built in */
-	uint16_t column;
-	uint16_t file; /* index into config->files */
-};
 
 enum config_mode {
 	CONFIG_MODE_UNSET,
 	CONFIG_MODE_IPXE,
 	CONFIG_MODE_TFTP_UKI,
 	CONFIG_MODE_LOCAL,
+	CONFIG_MODE_ALTERNATE, /* ipxe and tftp-uki in turn */
 	CONFIG_MODE_MAX
 };
 
@@ -42,7 +37,7 @@ enum config_offer {
 	CONFIG_OFFER_MAX
 };
 
-/* "ipxe", "tftp-uki", "local"; NULL for UNSET. Likewise below. */
+/* "ipxe", "tftp-uki", ...; NULL for UNSET. Likewise below. */
 const char *config_mode_name(enum config_mode mode);
 enum config_mode config_mode_from_name(const char *name);
 const char *config_offer_name(enum config_offer offer);
@@ -53,20 +48,21 @@ struct config_settings {
 	const char *cmdline; /* likewise */
 	enum config_mode mode;
 	enum config_offer offer;
-	/* ARCH_MAX absolute paths, NULL: not said here; shared where none is. */
-	const char *const *loader;
+	const char *const *loader; /* ARCH_MAX absolute paths; NULL: likewise */
 	struct config_at image_at, cmdline_at, mode_at, offer_at, loaders_at;
 };
 
+/* The first 1 to 5 bytes of MAC addresses. */
+struct config_prefix {
+	uint8_t len, b[5];
+};
+
 struct config_machine {
-	const char *name;  /* unique; never NULL */
-	const char *group; /* NULL: none */
+	const char *name;   /* unique; never NULL */
+	const char *group;  /* NULL: none */
 	const char *serial; /* NULL: none */
 	const struct mac *macs;
-	const struct config_prefix { /* of MAC addresses, 1 to 5 bytes each */
-		uint8_t len;
-		uint8_t b[5];
-	} *prefixes;
+	const struct config_prefix *prefixes;
 	uint8_t n_macs, n_prefixes; /* at most 64 */
 	bool has_uuid;
 	struct uuid uuid;
@@ -93,7 +89,7 @@ struct config {
 
 	const char *images; /* a directory */
 	struct config_at images_at;
-	const char *loaders[ARCH_MAX]; /* paths; NULL: none */
+	const char *loaders[ARCH_MAX];	       /* paths; NULL: none */
 	struct config_at loaders_at[ARCH_MAX]; /* line 0: the default */
 
 	struct {
@@ -130,38 +126,16 @@ struct config {
 	struct config_private *private; /* arena, index, reference count */
 };
 
-/* Messages about a configuration: errors, and warnings that stop nothing. */
-struct config_report {
-	size_t n_errors, n_warnings; /* all, those past the cap too */
-	size_t n;                    /* kept: at most CONFIG_REPORT_MAX */
-	struct config_message {
-		bool warning;
-		char *text; /* "FILE:LINE:COLUMN: message" */
-	} *messages;
-};
-#define CONFIG_REPORT_MAX 200
-
-void config_report_init(struct config_report *report);
-void config_report_done(struct config_report *report);
-/* Add a message about a place in config's files (others' checks use it too). */
-void config_report_add(struct config_report *report,
-	const struct config *config, struct config_at at, bool warning,
-	const char *format, ...) __attribute__((format(printf, 5, 6)));
-
 /*
  * NULL if there was any error; the report then says which. A file that cannot
  * be read is an error without line ("FILE: No such file or directory").
  */
 struct config *config_load(const char *path, struct config_report *report);
 /* The same from memory, for tests and fuzzing; name stands for the file. */
-struct config *config_load_text(const char *name, const char *text,
-	size_t len, struct config_report *report);
+struct config *config_load_text(const char *name, const char *text, size_t len,
+	struct config_report *report);
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config); /* NULL is fine */
-
-/* "FILE:LINE:COLUMN" into ret; "built in" for line 0. Returns ret. */
-const char *config_at_text(const struct config *config, struct config_at at,
-	char *ret, size_t cap);
 
 /*
  * The machine that these facts name, in constant time; any may be absent
@@ -202,8 +176,8 @@ void config_resolve(const struct config *config,
 	const struct config_machine *machine, struct config_resolved *ret);
 
 /*
- * All of it, defaults and inclusions too, as canonical YAML: loaded, it makes
- * an equal configuration. For free(); NULL: out of memory.
+ * All of it, defaults and inclusions too, as YAML that makes an equal
+ * configuration. For free(); NULL: out of memory.
  */
 char *config_dump(const struct config *config);
 

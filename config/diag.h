@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "config/config.h"
+#include "config/report.h"
 
 struct diag {
 	size_t n_errors, n_warnings; /* those past the cap too */

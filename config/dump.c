@@ -15,8 +15,8 @@
  */
 static bool is_plain(const char *text)
 {
-	static const char *const words[] = {"y", "n", "yes", "no", "on", "off",
-		"true", "false", "null"};
+	static const char *const words[] = {
+		"y", "n", "yes", "no", "on", "off", "true", "false", "null"};
 	static const char first[] = "abcdefghijklmnopqrstuvwxyz"
 				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ/";
 	static const char all[] = "abcdefghijklmnopqrstuvwxyz"
@@ -127,8 +127,8 @@ static void put_section(FILE *out, const char *indent,
 }
 
 /* presets: an arch that has none although Debian has one is worth a null. */
-static void put_loaders(FILE *out, const char *indent,
-	const char *const *loaders, bool presets)
+static void put_loaders(
+	FILE *out, const char *indent, const char *const *loaders, bool presets)
 {
 	bool any = false;
 

@@ -1,5 +1,4 @@
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "config/loader.h"
@@ -17,34 +16,20 @@ static const char *place_text(const struct loader *l, struct config_at at,
 	return ret;
 }
 
-/* Whether this node says the identity that clash is about. */
+/* Whether this item of a list is the address or prefix that clashes. */
 static bool says(const struct node *node, const struct index_clash *clash)
 {
 	struct config_prefix prefix;
-	struct uuid uuid;
 	struct mac mac;
 
-	switch (clash->kind) {
-	case INDEX_MAC:
+	if (node->type != NODE_SCALAR)
+		return false;
+	if (clash->kind == INDEX_MAC)
 		return mac_parse(node->text, node->len, &mac) &&
 		       mac_equal(&mac, clash->key);
-	case INDEX_PREFIX:
-		return prefix_parse(node->text, node->len, &prefix) &&
-		       memcmp(&prefix, clash->key, sizeof(prefix)) == 0;
-	case INDEX_UUID:
-		if (!uuid_parse(node->text, node->len, &uuid))
-			return false;
-		uuid = index_uuid(&uuid);
-		return uuid_equal(&uuid, clash->key);
-	case INDEX_SERIAL:
-	case INDEX_NAME:
-	case INDEX_GROUP:
-		return node->len == clash->key_len &&
-		       memcmp(node->text, clash->key, node->len) == 0;
-	case INDEX_MAX:
-		break;
-	}
-	return false;
+	return clash->kind == INDEX_PREFIX &&
+	       prefix_parse(node->text, node->len, &prefix) &&
+	       memcmp(&prefix, clash->key, sizeof(prefix)) == 0;
 }
 
 /*
@@ -66,9 +51,7 @@ static const struct node *clash_node(struct loader *l,
 	if (items->type != NODE_LIST)
 		return items;
 	for (items = items->first; items; items = items->next) {
-		if (items->type != NODE_SCALAR || !says(items, clash))
-			continue;
-		if (skip-- == 0)
+		if (says(items, clash) && skip-- == 0)
 			return items;
 	}
 	return node;
@@ -113,7 +96,7 @@ static void tell_clash(void *context, const struct index_clash *clash)
 	char text[QUOTE_LEN], place[512];
 	struct node named = {.type = NODE_SCALAR};
 
-	if (is_told(l, clash))
+	if (is_told(l, clash) || loader_error_is_late(l))
 		return;
 	if (group) {
 		first_at = config->groups[clash->first].at;
@@ -137,14 +120,20 @@ static void tell_clash(void *context, const struct index_clash *clash)
 		quote(second->text, second->len, text);
 	else
 		quote(named.text, named.len, text);
-	if (same)
+	if (second->type != NODE_SCALAR)
+		loader_error(l, second,
+			"it has none, and %s, which would be its name, is that"
+			" of another (%s): give it one",
+			text, place);
+	else if (same)
 		loader_error(l, second, "%s is given twice (%s)", text, place);
 	else if (group || clash->kind == INDEX_NAME)
 		loader_error(l, second, "%s is the name of another (%s)", text,
 			place);
 	else
-		loader_error(l, second, "%s is that of machine '%s' already (%s)",
-			text, config->machines[clash->first].name, place);
+		loader_error(l, second,
+			"%s is that of machine '%s' already (%s)", text,
+			config->machines[clash->first].name, place);
 	l->kind = l->key = NULL;
 	l->item = false;
 	l->named = NULL;
@@ -157,8 +146,10 @@ static void tell_no_group(struct loader *l, size_t i)
 	struct node named = {.text = machine->name, .type = NODE_SCALAR};
 	struct suggest suggest;
 
+	if (loader_error_is_late(l))
+		return;
 	suggest_init(&suggest, machine->group);
-	for (size_t j = 0; j < config->n_groups && !diag_is_full(&l->diag); j++)
+	for (size_t j = 0; j < config->n_groups; j++)
 		suggest_try(&suggest, config->groups[j].name);
 	l->file = machine->at.file;
 	l->kind = "machine";
@@ -231,25 +222,10 @@ static void check_ports(struct loader *l)
 	}
 }
 
-/* Give back what a malloc'ed array has in reserve. */
-static void shrink(void *array, size_t len)
-{
-	void *items;
-
-	memcpy(&items, array, sizeof(items));
-	items = len > 0 ? realloc(items, len) : NULL;
-	if (items)
-		memcpy(array, &items, sizeof(items));
-}
-
 void load_finish(struct loader *l)
 {
 	struct config *config = l->config;
 
-	shrink(&config->private->machines,
-		l->n_machines * sizeof(*config->private->machines));
-	shrink(&config->private->groups,
-		l->n_groups * sizeof(*config->private->groups));
 	config->machines = config->private->machines;
 	config->n_machines = l->n_machines;
 	config->groups = config->private->groups;

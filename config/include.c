@@ -20,43 +20,43 @@ static size_t dir_len(const char *name)
 	return slash ? (size_t)(slash - name) + 1 : 0;
 }
 
-/* dir (of dir_len bytes) and name, unless name is absolute. */
+/* Two texts as one, in the trees' arena; NULL if that is exhausted. */
+static char *concat(struct loader *l, const char *a, size_t a_len,
+	const char *b, size_t b_len)
+{
+	/* The arena's zeros end it. */
+	char *text = arena_alloc(&l->trees, a_len + b_len + 1, 1);
+
+	if (text) {
+		memcpy(text, a, a_len);
+		memcpy(text + a_len, b, b_len);
+	}
+	return text;
+}
+
+/* The path of name as seen from dir, of dir_len bytes. */
 static char *path_join(
 	struct loader *l, const char *dir, size_t len, const char *name)
 {
-	char *path;
-
-	if (name[0] == '/')
-		len = 0;
-	path = arena_alloc(&l->trees, len + strlen(name) + 1, 1);
-	if (path) {
-		memcpy(path, dir, len);
-		memcpy(path + len, name, strlen(name) + 1);
-	}
-	return path;
+	return concat(l, dir, name[0] == '/' ? 0 : len, name, strlen(name));
 }
 
 /* The absolute directory of a file; NULL after a message. */
 static const char *file_dir(struct loader *l, const char *name)
 {
-	char cwd[PATH_MAX + 1];
-	char *dir;
+	char cwd[PATH_MAX];
+	const char *start;
 
-	if (name[0] == '/') {
-		cwd[0] = '\0';
-	} else if (!getcwd(cwd, PATH_MAX)) {
-		loader_error(l, NULL, "the working directory: %s",
-			strerror(errno));
+	if (name[0] == '/')
+		return concat(l, "", 0, name, dir_len(name));
+	if (!getcwd(cwd, sizeof(cwd))) {
+		loader_error(
+			l, NULL, "the working directory: %s", strerror(errno));
 		return NULL;
-	} else {
-		strcat(cwd, "/");
 	}
-	dir = arena_alloc(&l->trees, strlen(cwd) + dir_len(name) + 1, 1);
-	if (dir) {
-		memcpy(dir, cwd, strlen(cwd));
-		memcpy(dir + strlen(cwd), name, dir_len(name));
-	}
-	return dir;
+	start = concat(l, cwd, strlen(cwd), "/", 1);
+	return start ? concat(l, start, strlen(start), name, dir_len(name))
+		     : NULL;
 }
 
 /* Make name the file being read; false if there are too many. */
@@ -64,12 +64,21 @@ static bool file_begin(struct loader *l, const char *name)
 {
 	char *kept = arena_text(l->arena, name, strlen(name));
 
-	if (!kept ||
-		!loader_grow(l, &l->names, &l->cap_names, l->n_files,
-			sizeof(*l->names)) ||
-		!loader_grow(l, &l->files, &l->cap_files, l->n_files,
-			sizeof(*l->files)))
+	const char **names;
+	struct loader_file *files;
+
+	if (!kept)
 		return false;
+	names = loader_grow(
+		l, l->names, &l->cap_names, l->n_files, sizeof(const char *));
+	if (!names)
+		return false;
+	l->names = names;
+	files = loader_grow(l, l->files, &l->cap_files, l->n_files,
+		sizeof(struct loader_file));
+	if (!files)
+		return false;
+	l->files = files;
 	l->names[l->n_files] = kept;
 	l->files[l->n_files] = (struct loader_file){0};
 	l->file = (uint16_t)l->n_files;
@@ -79,8 +88,8 @@ static bool file_begin(struct loader *l, const char *name)
 }
 
 /* Read the text of the file being read as a tree. */
-static bool parse(struct loader *l, const char *text, size_t len,
-	const struct node **ret)
+static bool parse(
+	struct loader *l, const char *text, size_t len, const struct node **ret)
 {
 	struct node *root;
 
@@ -199,8 +208,8 @@ static size_t find_same(const struct loader *l, const struct loader_file *id)
 {
 	size_t i = 0;
 
-	while (i < l->n_files && (l->files[i].dev != id->dev ||
-					 l->files[i].ino != id->ino))
+	while (i < l->n_files &&
+		(l->files[i].dev != id->dev || l->files[i].ino != id->ino))
 		i++;
 	return i;
 }
@@ -232,8 +241,8 @@ static void include_file(struct loader *l, const struct node *asked,
 			loader_error(l, asked, "%s is read already, as '%s'",
 				text, l->names[same]);
 	} else if (l->n_files == FILES_MAX) {
-		loader_error(l, asked, "%s: more than %d files", text,
-			FILES_MAX);
+		loader_error(
+			l, asked, "%s: more than %d files", text, FILES_MAX);
 	} else if (file_begin(l, path)) {
 		const char *key = l->key;
 
@@ -277,15 +286,11 @@ static void include_dir(
 			strerror(errno));
 		return;
 	}
-	dir = arena_alloc(&l->trees, len + 2, 1);
-	if (dir) {
-		memcpy(dir, path, len);
-		dir[len] = '/';
-	}
+	dir = concat(l, path, len, "/", 1);
 	for (int i = 0; i < n; i++) {
-		const char *file = dir ? path_join(l, dir, strlen(dir),
-						 entries[i]->d_name)
-				       : NULL;
+		const char *file =
+			dir ? path_join(l, dir, strlen(dir), entries[i]->d_name)
+			    : NULL;
 
 		if (file)
 			include_file(l, asked, file, true);

@@ -37,7 +37,8 @@ static bool prefix_equal(
 static bool key_is(const struct config *config, enum index_kind kind, size_t i,
 	const void *key, size_t len)
 {
-	const struct config_machine *machine = &config->machines[i];
+	const struct config_machine *machine =
+		kind == INDEX_GROUP ? NULL : &config->machines[i];
 	struct uuid uuid;
 
 	switch (kind) {
@@ -101,7 +102,8 @@ size_t index_find(const struct config *config, enum index_kind kind,
 		return SIZE_MAX;
 	/* A free slot's 0 wraps to SIZE_MAX. */
 	return (size_t)index_slot(config, kind, key, len, key_hash(key, len))
-		       ->number - 1;
+		       ->number -
+	       1;
 }
 
 /* What index_build is at. */
@@ -123,8 +125,7 @@ static void put(struct build *b, enum index_kind kind, size_t i,
 		return;
 	}
 	b->tell(b->context,
-		&(struct index_clash){
-			kind, slot->number - 1, i, key, len});
+		&(struct index_clash){kind, slot->number - 1, i, key, len});
 }
 
 static void put_text(
@@ -241,8 +242,8 @@ const struct config_machine *config_find(const struct config *config,
 	enum index_kind by = INDEX_MAC;
 
 	if (mac)
-		found = machine_or_null(config,
-			index_find(config, by, mac, sizeof(*mac)));
+		found = machine_or_null(
+			config, index_find(config, by, mac, sizeof(*mac)));
 	if (!found && uuid) {
 		struct uuid key = index_uuid(uuid);
 
@@ -252,8 +253,8 @@ const struct config_machine *config_find(const struct config *config,
 	}
 	if (!found && serial) {
 		by = INDEX_SERIAL;
-		found = machine_or_null(config,
-			index_find(config, by, serial, strlen(serial)));
+		found = machine_or_null(
+			config, index_find(config, by, serial, strlen(serial)));
 	}
 	if (!found && mac) {
 		by = INDEX_PREFIX;
@@ -267,6 +268,6 @@ const struct config_machine *config_find(const struct config *config,
 const struct config_machine *config_find_name(
 	const struct config *config, const char *name)
 {
-	return machine_or_null(config,
-		index_find(config, INDEX_NAME, name, strlen(name)));
+	return machine_or_null(
+		config, index_find(config, INDEX_NAME, name, strlen(name)));
 }

@@ -33,7 +33,7 @@ struct index {
 	struct index_slot {
 		uint32_t hash;
 		uint32_t number; /* from 1; 0: the slot is free */
-	} *slots;
+	} * slots;
 };
 
 struct config_private {
@@ -42,7 +42,7 @@ struct config_private {
 	struct config_machine *machines; /* malloc'ed, as are the groups */
 	struct config_group *groups;
 	struct index index[INDEX_MAX];
-	unsigned prefix_lens; /* bit n: there is a prefix of n bytes */
+	unsigned prefix_lens;	   /* bit n: there is a prefix of n bytes */
 	struct config_at offer_at; /* of dhcp.offer */
 };
 

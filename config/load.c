@@ -83,6 +83,8 @@ static void tell_unknown_arch(struct loader *l, const struct node *key)
 	struct suggest suggest;
 	char text[QUOTE_LEN];
 
+	if (loader_error_is_late(l))
+		return;
 	quote(key->text, key->len, text);
 	suggest_init(&suggest, key->text);
 	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
@@ -236,22 +238,21 @@ static void load_presets(struct loader *l)
 
 static struct loader *load_begin(void)
 {
-	struct {
-		struct config config;
-		struct config_private private;
-	} *both = calloc(1, sizeof(*both));
+	struct config_private *private = calloc(1, sizeof(*private));
+	struct config *config = calloc(1, sizeof(*config));
 	struct loader *l = calloc(1, sizeof(*l));
 
-	if (!both || !l) {
-		free(both);
+	if (!private || !config || !l) {
+		free(private);
+		free(config);
 		free(l);
 		return NULL;
 	}
-	l->config = &both->config;
-	l->config->private = &both->private;
+	l->config = config;
+	config->private = private;
 	l->config->private->refs = 1;
 	l->config->defaults.loader = settings_no_loader;
-	l->arena = &both->private.arena;
+	l->arena = &private->arena;
 	l->dir = "/";
 	arena_init(l->arena, ARENA_LIMIT);
 	arena_init(&l->trees, ARENA_LIMIT);
@@ -285,15 +286,15 @@ static struct config *load_end(struct loader *l, struct config_report *report)
 	bool failed;
 
 	load_finish(l);
-	names = arena_alloc(l->arena, l->n_files * sizeof(*names),
-		_Alignof(const char *));
+	names = arena_alloc(
+		l->arena, l->n_files * sizeof(*names), _Alignof(const char *));
 	if (names)
 		memcpy(names, l->names, l->n_files * sizeof(*names));
 	config->files = names;
 	config->n_files = l->n_files;
 	if (l->arena->failed || l->trees.failed)
 		diag_add(&l->diag, (struct config_at){0, 0, 0}, false,
-			"out of memory");
+			"out of memory, or too large");
 	failed = l->diag.n_errors > 0;
 	diag_flush(&l->diag, l->n_files ? l->names : &no_name, report);
 	if (failed) {
@@ -340,7 +341,7 @@ struct config *config_load(const char *path, struct config_report *report)
 struct config *config_load_text(const char *name, const char *text, size_t len,
 	struct config_report *report)
 {
-	return load(name, text, len, report);
+	return load(name, text ? text : "", len, report);
 }
 
 struct config *config_ref(struct config *config)
@@ -357,6 +358,6 @@ void config_unref(struct config *config)
 	free(config->private->machines);
 	free(config->private->groups);
 	arena_done(&config->private->arena);
-	/* The private part is in the same block. */
+	free(config->private);
 	free(config);
 }

@@ -19,8 +19,8 @@ static void what_text(const struct loader *l, char *ret, size_t cap)
 	if (l->kind || l->key)
 		end = ": ";
 	snprintf(ret, cap, "%s%s%s%s%s%s%s%s", kind, l->named ? " " : "", name,
-		between, key, l->subkey ? "." : "",
-		l->subkey ? l->subkey : "", end);
+		between, key, l->subkey ? "." : "", l->subkey ? l->subkey : "",
+		end);
 }
 
 __attribute__((format(printf, 4, 0))) static void tell(struct loader *l,
@@ -60,21 +60,27 @@ void loader_warn(
 	va_end(args);
 }
 
-bool loader_grow(struct loader *l, void *array, size_t *cap, size_t n,
-	size_t item_len)
+bool loader_error_is_late(struct loader *l)
+{
+	bool late = diag_is_full(&l->diag);
+
+	if (late)
+		loader_error(l, NULL, "-");
+	return late;
+}
+
+void *loader_grow(
+	struct loader *l, void *items, size_t *cap, size_t n, size_t item_len)
 {
 	size_t new_cap = *cap ? *cap + *cap / 2 : 16;
-	void *items;
+	void *grown;
 
 	if (n < *cap)
-		return true;
-	memcpy(&items, array, sizeof(items));
-	items = reallocarray(items, new_cap, item_len);
-	if (!items) {
+		return items;
+	grown = reallocarray(items, new_cap, item_len);
+	if (grown)
+		*cap = new_cap;
+	else
 		l->arena->failed = true;
-		return false;
-	}
-	memcpy(array, &items, sizeof(items));
-	*cap = new_cap;
-	return true;
+	return grown;
 }

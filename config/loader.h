@@ -28,7 +28,7 @@ struct loader {
 	struct intern intern;
 	struct arena trees; /* what goes when the load is over */
 	struct diag diag;
-	bool from_text;  /* there is no directory to include from */
+	bool from_text;	 /* there is no directory to include from */
 	bool incomplete; /* a file could not be read: do not miss its groups */
 
 	/* The files by their index: names as shown and opened, identities. */
@@ -36,14 +36,14 @@ struct loader {
 	struct loader_file {
 		dev_t dev;
 		ino_t ino;
-	} *files;
+	} * files;
 	size_t n_files, cap_names, cap_files;
-	uint16_t file;   /* the one being read */
+	uint16_t file;	 /* the one being read */
 	const char *dir; /* its directory, absolute, '/' at the end */
 
 	/* What is being read, for messages: see loader_error. */
-	const char *kind;         /* "dhcp", "machine", ...; NULL: top level */
-	bool item;                /* kind is one of many, with a name */
+	const char *kind;	  /* "dhcp", "machine", ...; NULL: top level */
+	bool item;		  /* kind is one of many, with a name */
 	const struct node *named; /* that name; NULL: none is known */
 	const char *key, *subkey; /* NULL: none */
 
@@ -59,16 +59,21 @@ struct loader {
  * Messages, with what is being read before the text: "dhcp.port: ...",
  * "machine 'lab-01': mac: ...". node is where; NULL: the file as a whole.
  */
-void loader_error(struct loader *l, const struct node *node,
-	const char *format, ...) __attribute__((format(printf, 3, 4)));
+void loader_error(struct loader *l, const struct node *node, const char *format,
+	...) __attribute__((format(printf, 3, 4)));
 void loader_warn(struct loader *l, const struct node *node, const char *format,
 	...) __attribute__((format(printf, 3, 4)));
 /*
- * Room for item n of the malloc'ed array that array points to, cap items
- * large so far; false: out of memory, which is remembered.
+ * Whether the messages are so many that an error is only counted; then it is.
+ * To ask before a search for what may have been meant.
  */
-bool loader_grow(struct loader *l, void *array, size_t *cap, size_t n,
-	size_t item_len);
+bool loader_error_is_late(struct loader *l);
+/*
+ * Room for item n in a malloc'ed array of *cap items: the array, perhaps moved
+ * and larger. NULL: out of memory, which is remembered; items is as it was.
+ */
+void *loader_grow(
+	struct loader *l, void *items, size_t *cap, size_t n, size_t item_len);
 
 /* mapping.c */
 

@@ -194,8 +194,8 @@ static const struct config_settings *settings_keep(
 
 static void check_identity(struct loader *l, const struct node *node)
 {
-	static const char *const keys[] = {"mac", "uuid", "serial",
-		"mac-prefix"};
+	static const char *const keys[] = {
+		"mac", "uuid", "serial", "mac-prefix"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		if (node_get(node, keys[i]))
@@ -204,6 +204,24 @@ static void check_identity(struct loader *l, const struct node *node)
 	loader_error(l, node,
 		"nothing to know it by: it needs mac, uuid, serial or"
 		" mac-prefix");
+}
+
+static bool machines_grow(struct loader *l)
+{
+	struct config_private *private = l->config->private;
+	struct config_machine *machines = loader_grow(l, private->machines,
+		&l->cap_machines, l->n_machines, sizeof(struct config_machine));
+	const struct node **nodes;
+
+	if (!machines)
+		return false;
+	private->machines = machines;
+	nodes = loader_grow(l, l->machine_nodes, &l->cap_machine_nodes,
+		l->n_machines, sizeof(const struct node *));
+	if (!nodes)
+		return false;
+	l->machine_nodes = nodes;
+	return true;
 }
 
 static void load_machine(struct loader *l, const struct schema_key *key,
@@ -221,10 +239,7 @@ static void load_machine(struct loader *l, const struct schema_key *key,
 		loader_error(l, node, "more than %u machines", key->max);
 		return;
 	}
-	if (!loader_grow(l, &private->machines, &l->cap_machines,
-		    l->n_machines, sizeof(*private->machines)) ||
-		!loader_grow(l, &l->machine_nodes, &l->cap_machine_nodes,
-			l->n_machines, sizeof(*l->machine_nodes)))
+	if (!machines_grow(l))
 		return;
 	if (!named)
 		named = first_scalar(node_get(node, "mac"));
@@ -262,6 +277,24 @@ void load_machines(struct loader *l, const struct schema_key *key,
 		load_items(l, key, node, load_machine, NULL);
 }
 
+static bool groups_grow(struct loader *l)
+{
+	struct config_private *private = l->config->private;
+	struct config_group *groups = loader_grow(l, private->groups,
+		&l->cap_groups, l->n_groups, sizeof(struct config_group));
+	const struct node **nodes;
+
+	if (!groups)
+		return false;
+	private->groups = groups;
+	nodes = loader_grow(l, l->group_nodes, &l->cap_group_nodes, l->n_groups,
+		sizeof(const struct node *));
+	if (!nodes)
+		return false;
+	l->group_nodes = nodes;
+	return true;
+}
+
 /*
  * A group as an item of a list, or, with name, as the value of that key; then
  * it may be null.
@@ -280,10 +313,7 @@ static void load_group(struct loader *l, const struct schema_key *key,
 		loader_error(l, node, "more than %u groups", key->max);
 		return;
 	}
-	if (!loader_grow(l, &private->groups, &l->cap_groups, l->n_groups,
-		    sizeof(*private->groups)) ||
-		!loader_grow(l, &l->group_nodes, &l->cap_group_nodes,
-			l->n_groups, sizeof(*l->group_nodes)))
+	if (!groups_grow(l))
 		return;
 	item_begin(l, "group", first_scalar(named));
 	group.at = node_at(named ? named : node, l->file);
@@ -331,7 +361,8 @@ static void load_part_mapping(struct loader *l, const struct node *root)
 	static const char *const names[] = {"groups", "machines"};
 
 	for (const struct node *k = root->first; k; k = k->next) {
-		const struct schema_key *key = schema_find(SECTION_TOP, k->text);
+		const struct schema_key *key =
+			schema_find(SECTION_TOP, k->text);
 		char text[QUOTE_LEN];
 
 		if (strcmp(k->text, names[0]) != 0 &&

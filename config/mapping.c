@@ -32,6 +32,8 @@ static void tell_unknown(struct loader *l, const struct node *node,
 	char text[QUOTE_LEN], homes[128] = "", all[256] = "";
 	struct suggest suggest;
 
+	if (loader_error_is_late(l))
+		return;
 	quote(node->text, node->len, text);
 	suggest_init(&suggest, node->text);
 	for (size_t i = 0; i < schema_n_keys; i++) {
@@ -61,7 +63,7 @@ static void tell_unknown(struct loader *l, const struct node *node,
 static void load_other(struct loader *l, const struct schema_key *key,
 	const struct node *node, void *base)
 {
-	static void (*const loads[VALUE_MAX])(struct loader *l,
+	static void (*const loads[VALUE_MAX])(struct loader * l,
 		const struct schema_key *key, const struct node *node,
 		void *base) = {[VALUE_UUID] = load_uuid,
 		[VALUE_MACS] = load_macs,

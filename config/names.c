@@ -11,7 +11,7 @@ const struct name_row names_bool[] = {{"true", 1}, {"false", 0}, {"yes", 1},
 const struct name_row names_switch[] = {{"auto", 1}, {"off", 0}, {NULL, 0}};
 const struct name_row names_mode[] = {{"ipxe", CONFIG_MODE_IPXE},
 	{"tftp-uki", CONFIG_MODE_TFTP_UKI}, {"local", CONFIG_MODE_LOCAL},
-	{NULL, 0}};
+	{"alternate", CONFIG_MODE_ALTERNATE}, {NULL, 0}};
 const struct name_row names_offer[] = {{"auto", CONFIG_OFFER_AUTO},
 	{"direct", CONFIG_OFFER_DIRECT}, {"pxe-port", CONFIG_OFFER_PXE_PORT},
 	{NULL, 0}};
@@ -115,6 +115,19 @@ static size_t edit_distance(const char *a, const char *b)
 	return last[b_len];
 }
 
+static bool contains(const char *text, const char *part)
+{
+	size_t i, len = strlen(part);
+
+	for (; *text; text++) {
+		for (i = 0; i < len && fold(text[i]) == fold(part[i]); i++)
+			continue;
+		if (i == len)
+			return true;
+	}
+	return false;
+}
+
 void suggest_init(struct suggest *suggest, const char *text)
 {
 	*suggest = (struct suggest){.text = text, .distance = SIZE_MAX};
@@ -125,8 +138,9 @@ void suggest_try(struct suggest *suggest, const char *candidate)
 	size_t distance = edit_distance(suggest->text, candidate);
 	size_t len = strnlen(suggest->text, SUGGEST_LEN);
 
-	/* A beginning of at least three letters is as good as a slip. */
-	if (len >= 3 && strncmp(suggest->text, candidate, len) == 0)
+	/* A part of at least three letters is as good as a slip. */
+	if ((len >= 3 && contains(candidate, suggest->text)) ||
+		(strlen(candidate) >= 3 && contains(suggest->text, candidate)))
 		distance = least(distance, 1);
 	if (distance < suggest->distance) {
 		suggest->distance = distance;

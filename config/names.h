@@ -23,8 +23,7 @@ extern const struct name_row names_unknown[];
 /* NULL if there is none. */
 const char *names_text(const struct name_row *rows, unsigned value);
 /* false if there is none; exact case. */
-bool names_value(
-	const struct name_row *rows, const char *name, unsigned *ret);
+bool names_value(const struct name_row *rows, const char *name, unsigned *ret);
 
 /*
  * The search for what was meant: init with what was written, try every

@@ -1,10 +1,11 @@
-#include "config/config.h"
+#include "config/report.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config.h"
 #include "config/diag.h"
 
 void config_report_init(struct config_report *report)
@@ -34,8 +35,8 @@ static size_t last_warning(const struct config_report *report)
 static void report_keep(struct config_report *report, bool warning, char *text)
 {
 	if (!report->messages)
-		report->messages = calloc(
-			CONFIG_REPORT_MAX, sizeof(*report->messages));
+		report->messages =
+			calloc(CONFIG_REPORT_MAX, sizeof(*report->messages));
 	if (!report->messages || !text) {
 		free(text);
 		return;
@@ -61,13 +62,13 @@ void config_report_add(struct config_report *report,
 	const struct config *config, struct config_at at, bool warning,
 	const char *format, ...)
 {
-	const char *where = config && config->n_files ? config->files[0]
-						      : "netuki";
+	const char *where =
+		config && config->n_files ? config->files[0] : "netuki";
 	char *what = NULL, *text = NULL;
 	char buffer[512];
 	va_list args;
 
-	if (at.line > 0)
+	if (config && at.line > 0)
 		where = config_at_text(config, at, buffer, sizeof(buffer));
 	va_start(args, format);
 	if (vasprintf(&what, format, args) < 0)
@@ -81,8 +82,8 @@ void config_report_add(struct config_report *report,
 	report_keep(report, warning, text);
 }
 
-const char *config_at_text(const struct config *config, struct config_at at,
-	char *ret, size_t cap)
+const char *config_at_text(
+	const struct config *config, struct config_at at, char *ret, size_t cap)
 {
 	if (at.line == 0 || at.file >= config->n_files)
 		snprintf(ret, cap, "built in");

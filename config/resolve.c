@@ -57,15 +57,14 @@ void config_resolve(const struct config *config,
 
 	*ret = (struct config_resolved){0};
 	if (machine) {
-		resolve_voice(ret,
-			(struct voice){
-				machine->settings, CONFIG_ORIGIN_MACHINE});
+		resolve_voice(ret, (struct voice){machine->settings,
+					   CONFIG_ORIGIN_MACHINE});
 		resolve_voice(ret,
 			(struct voice){group_settings(config, machine->group),
 				CONFIG_ORIGIN_GROUP});
 	}
-	resolve_voice(ret,
-		(struct voice){&config->defaults, CONFIG_ORIGIN_DEFAULTS});
+	resolve_voice(
+		ret, (struct voice){&config->defaults, CONFIG_ORIGIN_DEFAULTS});
 	/* The built-in mode stands in defaults too, but nobody said it. */
 	if (ret->mode_from == CONFIG_ORIGIN_DEFAULTS && ret->mode_at.line == 0)
 		ret->mode_from = CONFIG_ORIGIN_BUILTIN;

@@ -4,17 +4,17 @@
 
 #include "config/config.h"
 
-#define STRUCT_TOP      struct config
-#define STRUCT_DHCP     struct config
-#define STRUCT_TFTP     struct config
-#define STRUCT_HTTP     struct config
+#define STRUCT_TOP	struct config
+#define STRUCT_DHCP	struct config
+#define STRUCT_TFTP	struct config
+#define STRUCT_HTTP	struct config
 #define STRUCT_SETTINGS struct config_settings
-#define STRUCT_MACHINE  struct config_machine
-#define STRUCT_GROUP    struct config_group
+#define STRUCT_MACHINE	struct config_machine
+#define STRUCT_GROUP	struct config_group
 
 const struct schema_key schema_keys[] = {
 #define ROW(section, name, type, field, at, min, max, preset, doc)             \
-	{SECTION_##section, name, VALUE_##type,                                \
+	{name, SECTION_##section, VALUE_##type,                                \
 		offsetof(STRUCT_##section, field), at, min, max, preset, doc},
 #define KEY(section, name, type, field, min, max, preset, doc)                 \
 	ROW(section, name, type, field, SIZE_MAX, min, max, preset, doc)
@@ -33,7 +33,7 @@ const size_t schema_n_keys = sizeof(schema_keys) / sizeof(schema_keys[0]);
 static const char *const schema_loaders[ARCH_MAX] = {
 #define KEY(section, name, type, field, min, max, preset, doc)
 #define KEY_AT(section, name, type, field, at, min, max, preset, doc)
-#define LOADER(arch, path) [ARCH_##arch] = path,
+#define LOADER(arch, path) [ARCH_##arch] = (path),
 #include "config/schema.def"
 #undef LOADER
 #undef KEY_AT

@@ -11,13 +11,13 @@
 #include "proto/arch.h"
 
 enum schema_section {
-	SECTION_TOP,      /* of struct config, as are the three services */
+	SECTION_TOP, /* of struct config, as are the three services */
 	SECTION_DHCP,
 	SECTION_TFTP,
 	SECTION_HTTP,
-	SECTION_SETTINGS, /* of struct config_settings */
 	SECTION_MACHINE,  /* of struct config_machine */
-	SECTION_GROUP,    /* of struct config_group */
+	SECTION_GROUP,	  /* of struct config_group */
+	SECTION_SETTINGS, /* of struct config_settings */
 	SECTION_MAX
 };
 
@@ -57,10 +57,10 @@ enum schema_type {
 };
 
 struct schema_key {
-	enum schema_section section;
 	const char *name;
+	enum schema_section section;
 	enum schema_type type;
-	size_t offset;    /* of the value in the section's struct */
+	size_t offset;	  /* of the value in the section's struct */
 	size_t at_offset; /* of its struct config_at; SIZE_MAX: none */
 	uint32_t min, max;
 	const char *preset; /* the default's text, or NULL */

@@ -1,5 +1,6 @@
 #include "config/tree.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,32 +96,42 @@ static struct config_at offset_at(const struct builder *b, size_t offset)
 /* What libyaml says, and what most often is behind it. */
 static const struct {
 	const char *problem, *hint;
+	bool at_begin; /* what matters is where it begins, not where it ends */
 } hints[] = {
 	{"mapping values are not allowed in this context",
 		"a ':' where no key can be: is the line indented as those"
-		" around it? A value that contains ': ' needs quotes"},
+		" around it, has the one before its ':'? A value that contains"
+		" ': ' needs quotes",
+		false},
 	{"found character that cannot start any token",
 		"a tab cannot indent (use spaces); a value that begins with"
-		" '%', '@' or '`', in brackets also '>' or '|', needs quotes"},
+		" '%', '@' or '`', in brackets also '>' or '|', needs quotes",
+		false},
 	{"did not find expected key",
-		"is this line indented as those before it?"},
+		"is this line indented as those before it?", false},
 	{"could not find expected ':'",
-		"a key without ':', or a line that does not belong here"},
+		"a key without ':', or a line that does not belong here", true},
 	{"did not find expected '-' indicator",
-		"an item of a list begins with '- ', all in the same column"},
-	{"did not find expected ',' or ']'", "a list in [ ] is not closed"},
+		"an item of a list begins with '- ', all in the same column",
+		false},
+	{"did not find expected ',' or ']'", "a list in [ ] is not closed",
+		false},
 	{"did not find expected ',' or '}'",
 		"a mapping in { } is not closed; a value with ',' or '}' needs"
-		" quotes"},
-	{"found unexpected end of stream", "quotes are not closed"},
+		" quotes",
+		false},
+	{"found unexpected end of stream", "quotes are not closed", true},
 	{"block sequence entries are not allowed in this context",
-		"a list begins on the line after its key"},
+		"a list begins on the line after its key", false},
 };
 
 static void tell_problem(struct builder *b)
 {
 	const yaml_parser_t *p = &b->parser;
 	const char *problem = p->problem ? p->problem : "unknown problem";
+	const char *hint = p->context;
+	yaml_mark_t mark = p->problem_mark;
+	char begun[64] = "";
 
 	if (p->error == YAML_MEMORY_ERROR) {
 		b->arena->failed = true;
@@ -128,18 +139,22 @@ static void tell_problem(struct builder *b)
 	}
 	if (p->error == YAML_READER_ERROR) {
 		diag_add(b->diag, offset_at(b, p->problem_offset), false,
-			"not UTF-8 text: %s", problem);
+			"not UTF-8 text: %s: save the file as UTF-8", problem);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
-		if (strcmp(hints[i].problem, problem) == 0) {
-			diag_add(b->diag, mark_at(b, p->problem_mark), false,
-				"not YAML: %s: %s", problem, hints[i].hint);
-			return;
-		}
+		if (strcmp(hints[i].problem, problem) != 0)
+			continue;
+		hint = hints[i].hint;
+		if (p->context && hints[i].at_begin)
+			mark = p->context_mark;
 	}
-	diag_add(b->diag, mark_at(b, p->problem_mark), false, "not YAML: %s%s%s",
-		problem, p->context ? ", " : "", p->context ? p->context : "");
+	if (p->context && p->context_mark.line != mark.line)
+		snprintf(begun, sizeof(begun),
+			" (what is open there begins in line %zu)",
+			p->context_mark.line + 1);
+	diag_add(b->diag, mark_at(b, mark), false, "not YAML: %s%s%s%s",
+		problem, hint ? ": " : "", hint ? hint : "", begun);
 }
 
 static struct node *node_new(
@@ -270,9 +285,8 @@ static void check_keys(struct builder *b, struct node *mapping)
 }
 
 /* Anchors and tags are told, and the value is read as if they were not. */
-static void refuse_extras(
-	struct builder *b, const yaml_event_t *event, const yaml_char_t *anchor,
-	const yaml_char_t *tag)
+static void refuse_extras(struct builder *b, const yaml_event_t *event,
+	const yaml_char_t *anchor, const yaml_char_t *tag)
 {
 	struct config_at at = mark_at(b, event->start_mark);
 	char text[QUOTE_LEN];
@@ -308,8 +322,8 @@ static bool on_scalar(struct builder *b, const yaml_event_t *event)
 			"a text with a NUL character inside");
 		len = strlen(text);
 	}
-	refuse_extras(b, event, event->data.scalar.anchor,
-		event->data.scalar.tag);
+	refuse_extras(
+		b, event, event->data.scalar.anchor, event->data.scalar.tag);
 	node->text = arena_text(b->arena, text, len);
 	node->len = (uint32_t)len;
 	node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
@@ -407,11 +421,14 @@ static bool on_event(struct builder *b, const yaml_event_t *event)
 	return true;
 }
 
-int tree_parse(const char *text, size_t len, uint16_t file,
-	struct arena *arena, struct diag *diag, struct node **ret)
+int tree_parse(const char *text, size_t len, uint16_t file, struct arena *arena,
+	struct diag *diag, struct node **ret)
 {
-	struct builder b = {.text = text,
-		.text_len = len,
+	/* Told the encoding, libyaml would count a byte order mark as indent.
+	 */
+	size_t bom = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+	struct builder b = {.text = text + bom,
+		.text_len = len - bom,
 		.arena = arena,
 		.diag = diag,
 		.file = file};
@@ -424,7 +441,7 @@ int tree_parse(const char *text, size_t len, uint16_t file,
 	/* Otherwise libyaml would guess UTF-16 from the first bytes. */
 	yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(
-		&b.parser, (const unsigned char *)text, len);
+		&b.parser, (const unsigned char *)b.text, b.text_len);
 	while (more) {
 		yaml_event_t event;
 

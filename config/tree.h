@@ -19,8 +19,8 @@
 #include "config/diag.h"
 
 #define TREE_DEPTH_MAX 16
-#define TREE_TEXT_MAX ((size_t)64 * 1024)          /* of one scalar */
-#define TREE_FILE_MAX ((size_t)128 * 1024 * 1024) /* bytes of YAML */
+#define TREE_TEXT_MAX  ((size_t)64 * 1024)	   /* of one scalar */
+#define TREE_FILE_MAX  ((size_t)128 * 1024 * 1024) /* bytes of YAML */
 #define TREE_NODES_MAX ((size_t)16 * 1024 * 1024)
 
 enum node_type { NODE_SCALAR, NODE_LIST, NODE_MAPPING };
@@ -32,8 +32,8 @@ struct node {
 	};
 	struct node *value; /* of a key, which is always a scalar */
 	struct node *next;  /* in the same list or mapping */
-	uint32_t len;       /* of text; the number of items or keys */
-	uint32_t line;      /* from 1, as is the column */
+	uint32_t len;	    /* of text; the number of items or keys */
+	uint32_t line;	    /* from 1, as is the column */
 	uint16_t column;
 	uint8_t type;
 	bool plain; /* a scalar without quotes */
@@ -44,8 +44,8 @@ struct node {
  * message if there is no tree. A tree may come with messages, too: then what
  * they speak of is left out of it.
  */
-int tree_parse(const char *text, size_t len, uint16_t file,
-	struct arena *arena, struct diag *diag, struct node **ret);
+int tree_parse(const char *text, size_t len, uint16_t file, struct arena *arena,
+	struct diag *diag, struct node **ret);
 
 /* "a list", "a mapping", "a single value" */
 const char *node_type_text(const struct node *node);

@@ -6,11 +6,12 @@
 
 #include "config/loader.h"
 
-bool value_is_scalar(struct loader *l, const struct schema_key *key,
-	const struct node *node)
+bool value_is_scalar(
+	struct loader *l, const struct schema_key *key, const struct node *node)
 {
 	if (node->type != NODE_SCALAR)
-		loader_error(l, node, "this is %s, wanted is a single value: %s",
+		loader_error(l, node,
+			"this is %s, wanted is a single value: %s",
 			node_type_text(node), key->doc);
 	else if (node_is_null(node))
 		loader_error(l, node,
@@ -48,6 +49,8 @@ static bool load_name_of(struct loader *l, const struct name_row *rows,
 
 	if (names_value(rows, node->text, ret))
 		return true;
+	if (loader_error_is_late(l))
+		return false;
 	suggest_init(&suggest, node->text);
 	for (const struct name_row *row = rows; row->name; row++)
 		suggest_try(&suggest, row->name);
@@ -174,10 +177,10 @@ static bool text_check(struct loader *l, const struct schema_key *key,
 		return false;
 	}
 	if (printable_len(node->text, len) < len) {
-		bool newline = node->text[printable_len(node->text, len)] == '\n';
+		bool newline =
+			node->text[printable_len(node->text, len)] == '\n';
 
-		loader_error(l, node, "%s: %s",
-			quote(node->text, len, text),
+		loader_error(l, node, "%s: %s", quote(node->text, len, text),
 			newline ? "a line break inside; '>' instead of '|'"
 				  " folds lines into one"
 				: "characters that do not print (tabs are such)"
@@ -279,10 +282,10 @@ static bool load_image(struct loader *l, const struct schema_key *key,
 	if (!text_check(l, key, node, node->len))
 		return false;
 	if (slash || node->text[0] == '.') {
-		loader_error(l, node,
-			"%s is not the name of an image: %s",
+		loader_error(l, node, "%s is not the name of an image: %s",
 			quote(node->text, node->len, text),
-			slash ? "names, not paths: it is looked up in images:"
+			slash ? "a name, not a path: it is looked up in the"
+				" directory of 'images'"
 			      : "hidden files are not served");
 		return false;
 	}
@@ -338,7 +341,7 @@ static bool load_serial(struct loader *l, const struct schema_key *key,
 bool value_load(struct loader *l, const struct schema_key *key,
 	const struct node *node, void *ret)
 {
-	static bool (*const loads[VALUE_SCALARS])(struct loader *l,
+	static bool (*const loads[VALUE_SCALARS])(struct loader * l,
 		const struct schema_key *key, const struct node *node,
 		void *ret) = {[VALUE_BOOL] = load_bool,
 		[VALUE_SWITCH] = load_bool,

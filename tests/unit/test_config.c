@@ -497,6 +497,28 @@ static void remove_file(const char *dir, const char *name)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* A main file that does not say how long it is: `--config <(generate)`. */
+static void read_from_pipe(void)
+{
+	struct config_report report;
+	struct config *config;
+	int fds[2];
+	char path[64];
+
+	config_report_init(&report);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(dprintf(fds[1], "machines:\n"), 10);
+	for (int i = 1000; i < 4000; i++)
+		assert_int_equal(dprintf(fds[1], "- serial: %d\n", i), 15);
+	close(fds[1]);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[0]);
+	config = config_load(path, &report);
+	assert_non_null(config);
+	assert_int_equal(config->n_machines, 3000);
+	config_unref(config);
+	close(fds[0]);
+}
+
 /* What the golden cases cannot hold: FIFOs, and the directory itself. */
 static void test_include(void **state)
 {
@@ -535,6 +557,8 @@ static void test_include(void **state)
 	assert_non_null(strstr(
 		report.messages[0].text, ".yaml: No such file or directory"));
 	config_report_done(&report);
+
+	read_from_pipe();
 
 	/* From memory there is nothing to include from. */
 	assert_null(config_load_text("x", "include: .\n", 11, &report));

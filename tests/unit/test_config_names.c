@@ -17,7 +17,8 @@
 
 static void test_enums(void **state)
 {
-	static const char *const modes[] = {NULL, "ipxe", "tftp-uki", "local"};
+	static const char *const modes[] = {
+		NULL, "ipxe", "tftp-uki", "local", "alternate"};
 	static const char *const offers[] = {
 		NULL, "auto", "direct", "pxe-port"};
 	static const char *const origins[] = {

@@ -1,0 +1,48 @@
+/*
+ * report: messages about a configuration, each with its place. The loader
+ * fills one, and so does everybody else who checks what a configuration says.
+ */
+#ifndef CONFIG_REPORT_H
+#define CONFIG_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct config;
+
+/* Where something was said: config_at_text makes "FILE:LINE:COLUMN" of it. */
+struct config_at {
+	uint32_t line; /* from 1; 0: nowhere, it is built in */
+	uint16_t column;
+	uint16_t file; /* index into config->files */
+};
+
+struct config_message {
+	bool warning; /* it stops nothing */
+	char *text;   /* "FILE:LINE:COLUMN: message" */
+};
+
+struct config_report {
+	size_t n_errors, n_warnings; /* all, those past the cap too */
+	size_t n;		     /* kept: at most CONFIG_REPORT_MAX */
+	struct config_message *messages;
+};
+#define CONFIG_REPORT_MAX 200
+
+void config_report_init(struct config_report *report);
+void config_report_done(struct config_report *report);
+/*
+ * Add a message about a place in config's files; about the main file as a
+ * whole if the place is nowhere. When there is no more room, an error takes
+ * that of a warning.
+ */
+void config_report_add(struct config_report *report,
+	const struct config *config, struct config_at at, bool warning,
+	const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* "FILE:LINE:COLUMN" into ret; "built in" for line 0. Returns ret. */
+const char *config_at_text(const struct config *config, struct config_at at,
+	char *ret, size_t cap);
+
+#endif
