@@ -77,6 +77,7 @@ help:
 ## sudo make check    every test [CC=clang] [SAN=1] [ONLY=PATTERN]
 ## make unit          unit tests only, no root
 ## make fuzz TIME=60  each fuzzer for so many seconds
+## sudo make bench    against other servers, in turns [ONLY=PATTERN]
 ## make lint          static checks
 ## make deb           the Debian package, into build/deb
 ## make install       into $(DESTDIR)$(prefix)
@@ -110,6 +111,12 @@ $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/driver.o \
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 REPLAYS := $(patsubst fuzz_%,$(B)/tests/fuzz/replay_%,$(FUZZERS))
 
+# Clients and measurements of `make bench`.
+BENCHES := $(patsubst tests/bench/%.c,$(B)/tests/bench/%, \
+	$(wildcard tests/bench/*.c))
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/config.a $(B)/proto.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lm
+
 tests: all $(TESTS) $(REPLAYS)
 
 unit: tests
@@ -122,6 +129,10 @@ check: install-check
 demo: install-demo
 	$(MAKE) all
 	tests/demo.py --build $(B) $(if $(MODE),--mode '$(MODE)')
+
+bench: install-bench
+	$(MAKE) all $(BENCHES)
+	tests/bench/run --build $(B) $(if $(ONLY),--only '$(ONLY)')
 
 install-%:
 	packaging/install-dependencies build $*
@@ -152,7 +163,7 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all help tests unit check demo fuzz lint deb install clean
+.PHONY: all help tests unit check demo bench fuzz lint deb install clean
 .SECONDARY:
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -type f -name '*.d' 2>/dev/null)
