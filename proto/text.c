@@ -1,5 +1,6 @@
 #include "proto/text.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 /*
@@ -39,7 +40,7 @@ static size_t char_len(const uint8_t *text, size_t left)
 }
 
 /* Terminals obey these, C1 too. */
-static int is_control(const uint8_t *text, size_t n)
+static bool is_control(const uint8_t *text, size_t n)
 {
 	return (n == 1 && (text[0] < 0x20 || text[0] == 0x7f)) ||
 	       (n == 2 && text[0] == 0xc2 && text[1] < 0xa0);

@@ -126,7 +126,7 @@ static void adapt_burst(struct tftp_send *s, uint32_t count, uint32_t again)
 
 	s->epoch_sent += count;
 	s->epoch_again += again;
-	if (s->epoch_sent < 4 * window || window <= BURST_MIN)
+	if (s->epoch_sent < 4 * window)
 		return;
 	if (s->epoch_again > s->epoch_sent * 2 / 5)
 		s->burst = s->burst / 2 > BURST_MIN ? s->burst / 2 : BURST_MIN;
@@ -159,7 +159,6 @@ static struct tftp_action send_burst(
 	action.count = (uint32_t)(last - s->next + 1);
 	if (s->next <= s->top)
 		again = (uint32_t)(min_u64(s->top, last) - s->next + 1);
-	s->extra += again;
 	*resent += again;
 	s->stats.blocks_sent += action.count;
 	adapt_burst(s, action.count, again);
@@ -192,13 +191,10 @@ static struct tftp_action send_window_again(
 	return send_burst(s, now_us, resent);
 }
 
-/* A repeated ACK was right, as nothing else came. */
+/* The client lacks base + 1 and has nothing behind it. */
 static struct tftp_action roll_back(struct tftp_send *s, uint64_t now_us)
 {
 	s->rolled = true;
-	s->late_us = 0;
-	/* The other blocks behind the gap have their answers under way. */
-	s->stale = (uint32_t)(s->top - s->base - 1);
 	s->stats.rollbacks++;
 	return send_window_again(s, now_us, &s->stats.resent_rollback);
 }
@@ -206,11 +202,7 @@ static struct tftp_action roll_back(struct tftp_send *s, uint64_t now_us)
 /* The client has all that was sent. */
 static struct tftp_action acked_all(struct tftp_send *s, uint64_t now_us)
 {
-	/* Every block that it had twice has an answer of its own. */
-	s->stale = s->extra;
-	s->extra = 0;
 	s->rolled = false;
-	s->redo_top = 0;
 	s->next = s->top + 1;
 	return send_burst(s, now_us, &s->stats.resent_rollback);
 }
@@ -218,36 +210,21 @@ static struct tftp_action acked_all(struct tftp_send *s, uint64_t now_us)
 /* The client lacks base + 1, which was sent. */
 static struct tftp_action acked_part(struct tftp_send *s, uint64_t now_us)
 {
-	if (s->base <= s->redo_top) {
-		/*
-		 * Blocks that were sent again may have caused this ACK while
-		 * the rest of them is under way: send only what is new.
-		 * Each of those up to base is answered so.
-		 */
-		uint64_t done = max_u64(s->next - 1, s->base);
-		uint32_t ahead =
-			(uint32_t)(min_u64(done, s->redo_top) - s->base);
-
-		s->stale = s->extra > ahead ? s->extra - ahead - 1 : 0;
-		s->extra = 0;
-		s->rolled = false;
-		s->redo_top = 0;
-		s->next = done + 1;
-		if (s->pausing)
-			return wait_action;
-		if (s->next <= window_end(s))
-			return send_burst(s, now_us, &s->stats.resent_rollback);
-		expect_by(s, now_us, timeout(s));
+	if (s->base > s->redo_top)
+		return roll_back(s, now_us);
+	/*
+	 * Blocks that were sent again may have caused this ACK while the rest
+	 * of them is under way: send only what is new.
+	 */
+	s->rolled = false;
+	s->redo_top = 0;
+	s->next = max_u64(s->next, s->base + 1);
+	if (s->pausing)
 		return wait_action;
-	}
-	s->stale = s->extra;
-	/* All but the one behind the gap that caused this ACK. */
-	if (s->top - s->base > 2)
-		s->stale += (uint32_t)(s->top - s->base - 2);
-	s->extra = 0;
-	s->rolled = true;
-	s->stats.rollbacks++;
-	return send_window_again(s, now_us, &s->stats.resent_rollback);
+	if (s->next <= window_end(s))
+		return send_burst(s, now_us, &s->stats.resent_rollback);
+	expect_by(s, now_us, timeout(s));
+	return wait_action;
 }
 
 /*
@@ -265,25 +242,21 @@ static bool is_echo(const struct tftp_send *s, uint64_t now_us)
 
 static struct tftp_action acked_again(struct tftp_send *s, uint64_t now_us)
 {
-	if (s->stale > 0) {
-		s->stale--;
-		if (s->late_us > 0 && is_echo(s, now_us))
+	if (s->late_us > 0) {
+		if (is_echo(s, now_us))
 			measure(s, s->late_us);
 		s->late_us = 0;
 		return wait_action;
 	}
-	if (s->params.windowsize == 1)
-		return wait_action;
-	s->missed = true;
-	if (s->rolled)
+	if (s->params.windowsize == 1 || s->rolled)
 		return wait_action;
 	/* After a time-out nothing else is under way that could answer. */
 	if (s->tries > 0)
 		return roll_back(s, now_us);
 	/* The window may yet arrive, or this be the network's own copy. */
-	if (!s->pausing)
-		s->deadline_us = min_u64(
-			s->deadline_us, max_u64(s->sent_us + missed_timeout(s),
+	s->missed = true;
+	s->deadline_us =
+		min_u64(s->deadline_us, max_u64(s->sent_us + missed_timeout(s),
 						now_us + MISSED_AHEAD_US));
 	return wait_action;
 }
@@ -314,7 +287,7 @@ static struct tftp_action acked(
 	} else if (s->base == s->top) {
 		s->late_us = now_us - s->top_us;
 		s->echo_us = now_us + (s->again_us - s->top_us);
-	} else if (s->stats.srtt_us == 0 && s->extra == 0) {
+	} else if (s->stats.srtt_us == 0 && s->timed && s->base > s->redo_top) {
 		/* Of part of a window only, but better than to know nothing. */
 		measure(s, now_us - s->sent_us);
 	}
@@ -337,7 +310,6 @@ struct tftp_action tftp_send_packet(
 
 static struct tftp_action send_oack_again(struct tftp_send *s, uint64_t now_us)
 {
-	s->extra++;
 	sent_top_again(s, now_us);
 	return send_oack(s, now_us);
 }
@@ -348,16 +320,14 @@ static struct tftp_action timed_out(struct tftp_send *s, uint64_t now_us)
 	if (s->tries < UINT8_MAX)
 		s->tries++;
 	/* Whatever was under way has been answered by now. */
-	s->stale = 0;
 	s->late_us = 0;
 	s->rolled = false;
 	if (s->opening)
 		return send_oack_again(s, now_us);
-	if (s->missed || s->tries % WINDOW_EVERY == WINDOW_AT)
+	if (s->tries % WINDOW_EVERY == WINDOW_AT)
 		return send_window_again(s, now_us, &s->stats.resent_timer);
 
 	s->redo_top = 0;
-	s->extra++;
 	sent_top_again(s, now_us);
 	s->sent_us = now_us;
 	s->stats.blocks_sent++;
@@ -378,7 +348,7 @@ struct tftp_action tftp_send_tick(struct tftp_send *s, uint64_t now_us)
 	if (silent >= TFTP_GIVE_UP_US ||
 		(silent >= TFTP_GIVE_UP_LAST_US && s->top == s->last_block))
 		return end(s, TFTP_STEP_GAVE_UP);
-	if (s->missed && !s->rolled)
+	if (s->missed)
 		return roll_back(s, now_us);
 	if (s->pausing)
 		return send_burst(s, now_us, &s->stats.resent_rollback);
@@ -389,7 +359,6 @@ static struct tftp_action begin(struct tftp_send *s, uint64_t now_us)
 {
 	s->base = s->top = s->redo_top = 0;
 	s->next = 1;
-	s->stale = s->extra = 0;
 	s->epoch_sent = s->epoch_again = 0;
 	s->tries = 0;
 	s->late_us = 0;
@@ -430,8 +399,6 @@ struct tftp_action tftp_send_again(struct tftp_send *s, uint64_t now_us)
 		return send_window_again(s, now_us, &s->stats.resent_timer);
 	if (s->opening)
 		return send_oack_again(s, now_us);
-	/* A client without data acknowledges the OACK once more. */
-	s->stale++;
 	return (struct tftp_action){.step = TFTP_STEP_OACK};
 }
 

@@ -19,8 +19,7 @@
  *    it slides the window instead: sending those a third time would keep the
  *    client out of step for the rest of the file;
  *  - the base ACK repeated shortens the wait for progress; then the window
- *    goes out again, once for each ACK value and time-out. Repetitions that
- *    blocks sent twice must cause are counted and not listened to;
+ *    goes out again, once for each ACK value and time-out;
  *  - a time-out sends one block again, not the window: the last, as EDK2
  *    either lacks just this one or tells at once where it stands. The window
  *    follows at the third time-out in a row;
@@ -98,9 +97,7 @@ struct tftp_send {
 	uint64_t late_us;     /* a round trip, if the ACK was only late; or 0 */
 	uint64_t echo_us;     /* when then the next one comes */
 	uint32_t rttvar_us;
-	uint32_t burst; /* blocks sent without a pause, 1..windowsize */
-	uint32_t stale; /* repeated ACKs yet to come that mean nothing */
-	uint32_t extra; /* blocks sent again since base moved */
+	uint32_t burst;			  /* blocks sent without a pause */
 	uint32_t epoch_sent, epoch_again; /* blocks since burst was looked at */
 	uint8_t tries;			  /* time-outs since base moved */
 	enum tftp_step ended;		  /* WAIT while the transfer lives */

@@ -19,42 +19,43 @@ expect blocks 41-72
 expect blocks 73-80
 +1ms ack 56
 expect blocks 57-72
-# Slides while there is more to come: that comes in its time.
-+100us ack 60
+# Slides while there is more to come: that comes in its time, less what the
+# client has.
++100us ack 76
 expect wait
 tick
-expect blocks 73-88
+expect blocks 77-92
 tick
-expect blocks 89-92
-expect timeouts 0
-+1ms ack 92
 expect blocks 93-108
-tick
+expect timeouts 0
++1ms ack 108
 expect blocks 109-124
-+1ms ack 124
+tick
 expect blocks 125-140
-tick
++1ms ack 140
 expect blocks 141-156
-+1ms ack 156
+tick
 expect blocks 157-172
-tick
++1ms ack 172
 expect blocks 173-188
-+1ms ack 188
+tick
 expect blocks 189-204
-tick
++1ms ack 204
 expect blocks 205-220
-+1ms ack 220
+tick
 expect blocks 221-236
-tick
++1ms ack 236
 expect blocks 237-252
-+1ms ack 252
+tick
 expect blocks 253-268
-tick
++1ms ack 268
 expect blocks 269-284
-+1ms ack 284
-expect blocks 285-300
 tick
+expect blocks 285-300
++1ms ack 300
 expect blocks 301-316
-+1ms ack 316
+tick
+expect blocks 317-332
++1ms ack 332
 # All went well for long enough: in one piece again.
-expect blocks 317-348
+expect blocks 333-364

@@ -20,6 +20,39 @@ expect blocks 13-16
 expect resent 1
 expect rollbacks 0
 
+# The second one comes at another distance: it means something else.
+start size=60000 blksize=1468 windowsize=4
+expect oack
+at 300us ack 0
+expect blocks 1-4
+at 600us ack 4
+expect blocks 5-8
+at 5600us tick
+expect block 8
+at 5900us ack 8
+expect blocks 9-12
+at 6200us ack 8
+expect wait
+expect srtt 250us 350us
+at 6300us ack 8
+expect wait
+tick
+expect blocks 9-12
+
+start size=60000 blksize=1468 windowsize=4
+expect oack
+at 300us ack 0
+expect blocks 1-4
+at 600us ack 4
+expect blocks 5-8
+at 5600us tick
+expect block 8
+at 6s ack 8
+expect blocks 9-12
+at 6006500us ack 8
+expect wait
+expect srtt 250us 350us
+
 # The block was lost: nothing is measured.
 start size=60000 blksize=1468 windowsize=4
 expect oack
@@ -34,3 +67,20 @@ expect blocks 9-12
 at 6200us ack 12
 expect blocks 13-16
 expect srtt 250us 350us
+
+# The next time-out ends the waiting for a second one: what answers that is
+# news.
+start size=60000 blksize=1468 windowsize=4
+expect oack
+at 300us ack 0
+expect blocks 1-4
+at 600us ack 4
+expect blocks 5-8
+at 5600us tick
+expect block 8
+at 5900us ack 8
+expect blocks 9-12
+tick
+expect block 12
++300us ack 8
+expect blocks 9-12

@@ -14,7 +14,7 @@ expect wait
 expect wait
 +100us ack 4
 expect wait
-expect deadline 1us 20ms
+expect deadline 1us 2500us
 tick
 expect blocks 5-8
 expect rollbacks 1
@@ -41,6 +41,13 @@ expect blocks 10-13
 +1ms ack 13
 expect blocks 14-17
 expect resent 3
+# And now a first one: the roll-back before was of another ACK.
++500us ack 13
+expect wait
+expect deadline 1us 2500us
+tick
+expect blocks 14-17
+expect rollbacks 2
 expect timeouts 0
 
 # The third.

@@ -23,6 +23,7 @@ tick
 expect block 5
 tick
 expect block 5
+expect deadline 1s 2500ms
 tick
 expect gave-up
 expect timeouts 9

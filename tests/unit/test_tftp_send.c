@@ -157,6 +157,11 @@ static void test_timer(void **state)
 		start(&s, 1468, window, 1000000000, now);
 		now += cases[i].rtt_us;
 		ack(&s, 0, now);
+		/* Half of the first counts as its variation. */
+		us = tftp_send_deadline(&s) - now;
+		if (us < 3 * cases[i].rtt_us && us < 4000000)
+			fail_msg("%s: %llu us at first", cases[i].name,
+				(unsigned long long)us);
 		for (uint64_t n = 1; n <= 100; n++) {
 			now += n % 2 ? cases[i].rtt_us : cases[i].other_us;
 			assert_int_equal(ack(&s, n * window, now).step,
@@ -223,6 +228,19 @@ static void test_delayed(void **state)
 	assert_in_range(s.stats.srtt_us, 300, 300);
 }
 
+/* Whatever was missed, there is a next deadline. */
+static void test_overdue(void **state)
+{
+	struct tftp_send s;
+
+	(void)state;
+	start(&s, 1468, 4, 60000, 0);
+	assert_int_equal(tftp_send_again(&s, 31000000).step, TFTP_STEP_OACK);
+	assert_true(tftp_send_deadline(&s) > 31000000);
+	assert_int_equal(tftp_send_tick(&s, tftp_send_deadline(&s)).step,
+		TFTP_STEP_GAVE_UP);
+}
+
 /* Every ACK and time-out is counted where a log line looks for it. */
 static void test_stats(void **state)
 {
@@ -252,6 +270,7 @@ int main(void)
 		cmocka_unit_test(test_timer),
 		cmocka_unit_test(test_backoff),
 		cmocka_unit_test(test_delayed),
+		cmocka_unit_test(test_overdue),
 		cmocka_unit_test(test_stats),
 	};
 

@@ -1,0 +1,173 @@
+#!/usr/bin/python3
+"""Real firmware takes netukid's offers, in the networks that there are."""
+# time-limit: 1800
+
+import json
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lab import appliance, harness, netns, paths, uki  # noqa: E402
+from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
+
+MAC = "52:54:00:12:34:56"
+CMDLINE = "console=ttyS0 quiet panic=-1 test.proxydhcp=1"
+TIMEOUT = 150
+# What other load on the machine may add to the times that are asked for.
+SLACK = 2
+
+
+def events(lab):
+    """What netukictl has heard of the boot so far."""
+    found = []
+    for line in lab.follower.output().splitlines():
+        if line.startswith("{"):
+            found.append(json.loads(line))
+    return found
+
+
+def first(lab, kind, **wanted):
+    """The first event of this kind with these fields; fails without one."""
+    for event in events(lab):
+        if event.get("event") == kind and all(
+                event.get(key) == value for key, value in wanted.items()):
+            return event
+    raise harness.Failure(f"no {kind} {wanted} in {events(lab)}")
+
+
+@contextmanager
+def laboratory(more="", dhcp=True, **entry):
+    """netukid with one image and one machine, and its events."""
+    with Lab() as lab:
+        appliance.network(lab, dhcp=dhcp)
+        appliance.add_image(lab, "test.efi", uki.build(CMDLINE))
+        lab.start_netukid(appliance.config(lab, [
+            {"name": "lab-01", "mac": MAC, "image": "test.efi", **entry}],
+            more))
+        lab.follower = lab.spawn(
+            [paths.built("netukictl"), "boots", "--follow", "--json",
+             "--control", lab.control])
+        lab.follower.wait_output("following")
+        yield lab
+
+
+def boot(lab, firmware="ovmf", machine=None):
+    """Boots the machine to its guest's words; seconds since power-on."""
+    machine = machine or lab.machine("lab-01", firmware=firmware, mac=MAC)
+    machine.power_on()
+    cmdline, seconds = machine.wait_guest(TIMEOUT)
+    harness.equal(cmdline.strip(" "), CMDLINE, "/proc/cmdline")
+    machine.power_off()
+    time.sleep(0.2)
+    return seconds
+
+
+@harness.cases(direct={"form": "direct"}, pxe_port={"form": "pxe-port"})
+def test_form(form):
+    """OVMF takes each form of offer, and asks port 4011 only for one."""
+    with laboratory(offer=form, mode="tftp-uki") as lab:
+        boot(lab)
+        first(lab, "offer", detail=form)
+        asked = [event for event in events(lab)
+                 if event.get("event") == "request"]
+        harness.equal(bool(asked), form == "pxe-port", "asked port 4011")
+
+
+def script_after_discover(lab):
+    """Seconds from the machine's first DISCOVER to its script."""
+    return first(lab, "script")["t"] - first(lab, "discover")["t"]
+
+
+def test_ipxe_does_not_wait_for_a_router():
+    """The script is asked for within 7.5 s of OVMF's first DISCOVER."""
+    with laboratory() as lab:
+        boot(lab)
+        first(lab, "router-advertisement")
+        took = script_after_discover(lab)
+        print(f"# script {took:.1f} s after the first DISCOVER")
+        harness.check(took <= 7.5 * SLACK, f"the script took {took:.1f} s")
+
+
+def routes(lab, host):
+    """The IPv6 routes and addresses of a host."""
+    return [lab.run(["ip", "-6", what, "show"], lab.ns(host)).stdout
+            for what in ("route", "addr")]
+
+
+def test_router_advertisement_saves_the_wait():
+    """iPXE with and without ipxe-ra; nobody else's routes change."""
+    took = {}
+    for setting in ("auto", "off"):
+        with laboratory(f"dhcp: {{ipxe-ra: {setting}}}\n") as lab:
+            lab.host("bystander", "10.77.0.60/24")
+            netns.set_sysctl(lab.ns("bystander"),
+                             "net/ipv6/conf/eth0/accept_ra", 1)
+            time.sleep(2)  # duplicate address detection
+            before = routes(lab, "bystander")
+            boot(lab, "seabios")
+            harness.equal(routes(lab, "bystander"), before,
+                          "routes and addresses of another host")
+            took[setting] = script_after_discover(lab)
+    print(f"# script after DISCOVER: {took['auto']:.1f} s with the "
+          f"advertisement, {took['off']:.1f} s without")
+    harness.check(took["off"] > 12, f"without it took {took['off']:.1f} s")
+    harness.check(took["auto"] < 4, f"with it took {took['auto']:.1f} s")
+
+
+def test_dhcp_server_on_the_same_host():
+    """dnsmasq serves leases from the appliance's own host."""
+    with laboratory(dhcp=False) as lab:
+        lab.start_dnsmasq("netuki")
+        boot(lab)
+
+
+def test_slow_dhcp_server():
+    """A DHCP server that answers two seconds later than netukid."""
+    with laboratory(dhcp=False, mode="tftp-uki") as lab:
+        lab.start_dnsmasq("dhcp", delay=2)
+        boot(lab)
+
+
+def add_far_bridge(lab):
+    """A second segment, br1, behind a relay between it and br0."""
+    lab.host("relay", "10.77.0.3/24")
+    relay, switch = lab.ns("relay"), lab.switch_ns
+    netns.ip("link", "add", "br1", "type", "bridge", "stp_state", 0,
+             "forward_delay", 0, ns=switch)
+    netns.ip("link", "set", "br1", "up", ns=switch)
+    netns.ip("link", "add", "far", "netns", switch, "type", "veth", "peer",
+             "name", "eth1", "netns", relay)
+    netns.ip("link", "set", "far", "master", "br1", "up", ns=switch)
+    netns.ip("addr", "add", "10.78.0.1/24", "dev", "eth1", ns=relay)
+    netns.ip("link", "set", "eth1", "up", ns=relay)
+    netns.set_sysctl(relay, "net/ipv4/ip_forward", 1)
+    for host in ("netuki", "dhcp"):
+        netns.ip("route", "add", "10.78.0.0/24", "via", "10.77.0.3",
+                 ns=lab.ns(host))
+
+
+def test_behind_a_relay():
+    """A machine on another segment, whose relay names both servers."""
+    relay = paths.program("dhcrelay")
+    with laboratory(dhcp=False) as lab:
+        add_far_bridge(lab)
+        lab.start_dnsmasq("dhcp", [
+            "--dhcp-range=10.78.0.100,10.78.0.150,255.255.255.0,1h",
+            "--dhcp-option=tag:far,3,10.78.0.1"])
+        process = lab.spawn([relay, "-4", "-d", "-pf",
+                             lab.tmp / "relay.pid", "-iu", "eth0", "-id",
+                             "eth1", "10.77.0.1", NETUKI_ADDRESS], "relay")
+        process.wait_output("Sending on")
+        machine = lab.machine("lab-01", mac=MAC)
+        netns.ip("link", "set", "lab-01", "master", "br1", ns=lab.switch_ns)
+        boot(lab, machine=machine)
+        script = first(lab, "script")
+        harness.check(script["ip"].startswith("10.78.0."),
+                      f"the script went to {script['ip']}")
+
+
+if __name__ == "__main__":
+    harness.main(globals())
