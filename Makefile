@@ -35,8 +35,11 @@ WARNINGS += -Werror
 endif
 
 MACHINE := $(shell $(CC) -dumpmachine)
-HARDENING := -fstack-protector-strong -fstack-clash-protection -fPIE \
-	-ftrivial-auto-var-init=zero
+HARDENING := -fstack-protector-strong -fstack-clash-protection -fPIE
+ifeq ($(findstring clang,$(CC)),)
+# clang 14 takes it only with a switch that it says it will remove.
+HARDENING += -ftrivial-auto-var-init=zero
+endif
 ifneq ($(filter x86_64%,$(MACHINE)),)
 HARDENING += -fcf-protection=full
 else ifneq ($(filter aarch64%,$(MACHINE)),)
@@ -46,7 +49,7 @@ ifeq ($(SAN_FLAGS),)
 HARDENING += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 endif
 
-DAEMON_LIBS := libevent_core libnl-3.0 libnl-route-3.0 yaml-0.1 jansson
+DAEMON_LIBS := libevent_core libnl-3.0 libnl-route-3.0 yaml-0.1 jansson nettle
 CTL_LIBS := jansson
 # Asked only when something is compiled: `make demo` installs them first.
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(DAEMON_LIBS))
@@ -83,39 +86,49 @@ help:
 ## make install       into $(DESTDIR)$(prefix)
 
 $(B)/proto/%.o: ALL_CFLAGS += -Wconversion
+# `make V=1` shows whole commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '%-4s %s\n' $(1) $@)
+
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(B)/proto.a: $(PROTO)
 $(B)/config.a: $(CONFIG)
 $(B)/daemon.a: $(DAEMON)
 $(B)/%.a:
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 LIBS = $(shell $(PKG_CONFIG) --libs $(DAEMON_LIBS))
 $(B)/netukid: $(B)/daemon/main.o $(B)/daemon.a $(B)/config.a $(B)/proto.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/netukictl: $(CTL) $(B)/config.a $(B)/proto.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS))
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS))
 
 $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(TEST_HELP) \
 		$(B)/daemon.a $(B)/config.a $(B)/proto.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 # Fuzz targets replay their corpora in `make check` without libFuzzer.
 $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/driver.o \
 		$(B)/daemon.a $(B)/config.a $(B)/proto.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 REPLAYS := $(patsubst fuzz_%,$(B)/tests/fuzz/replay_%,$(FUZZERS))
 
 # Clients and measurements of `make bench`.
 BENCHES := $(patsubst tests/bench/%.c,$(B)/tests/bench/%, \
 	$(wildcard tests/bench/*.c))
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/config.a $(B)/proto.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lm
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lm
 
 tests: all $(TESTS) $(REPLAYS)
 
