@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import appliance, harness, netns, paths, uki  # noqa: E402
+from lab import appliance, harness, netns, paths, rom, uki  # noqa: E402
 from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
 
 MAC = "52:54:00:12:34:56"
@@ -115,6 +115,24 @@ def test_router_advertisement_saves_the_wait():
           f"advertisement, {took['off']:.1f} s without")
     harness.check(took["off"] > 12, f"without it took {took['off']:.1f} s")
     harness.check(took["auto"] < 4, f"with it took {took['auto']:.1f} s")
+
+
+def test_bios_rom_loads_undionly():
+    """A BIOS ROM that is no iPXE is given undionly.kpxe, and that boots."""
+    with laboratory() as lab:
+        for host in ("netuki", "dhcp"):
+            rom.checksum_in_software(lab.ns(host))
+            netns.ip("link", "set", "eth0", "gso_max_segs", 1,
+                     ns=lab.ns(host))
+        machine = lab.machine("lab-01", firmware="seabios", mac=MAC)
+        vendor = rom.VendorRom(lab, "lab-01")
+        try:
+            boot(lab, machine=machine)
+        finally:
+            vendor.stop()
+        first(lab, "discover", firmware="bios")
+        first(lab, "tftp-done", file="undionly.kpxe")
+        first(lab, "discover", firmware="ipxe")
 
 
 def test_dhcp_server_on_the_same_host():
