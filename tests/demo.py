@@ -72,6 +72,7 @@ class Events:
         self._process = lab.spawn(
             [paths.built("netukictl"), "boots", "--follow", "--json",
              "--control", lab.control], name="netukictl")
+        self._process.wait_output("\n")
         self._read = 0
 
     def fresh(self):
@@ -81,8 +82,10 @@ class Events:
             data = log.read()
         whole = data[:data.rfind(b"\n") + 1]
         self._read += len(whole)
-        return [self._parse(line) for line in
-                whole.decode(errors="replace").splitlines() if line.strip()]
+        events = [self._parse(line) for line in
+                  whole.decode(errors="replace").splitlines() if line.strip()]
+        # Its first line only says that it follows.
+        return [event for event in events if "following" not in event]
 
     @staticmethod
     def _parse(line):

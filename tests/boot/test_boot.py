@@ -7,11 +7,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import appliance, harness, uki  # noqa: E402
+from lab import appliance, disk, harness, uki  # noqa: E402
 from lab.lab import Lab  # noqa: E402
 
 MAC = "52:54:00:12:34:56"
-EMBEDDED = 'console=ttyS0 quiet panic=-1 test.embedded="two  words"'
+EMBEDDED = 'console=ttyS0 quiet panic=-1 test.embedded="two words"'
 ADDED = "test.added=1 test.more=a,b"
 TIMEOUT = 150
 
@@ -66,6 +66,26 @@ def test_bios(added):
     words = [word for word in got.split(" ")
              if not word.startswith("initrd=")]
     harness.equal(" ".join(words).strip(" "), wanted, "/proc/cmdline")
+
+
+@harness.cases(ovmf={"firmware": "ovmf", "seconds": 40},
+               seabios={"firmware": "seabios", "seconds": 30})
+def test_local(firmware, seconds):
+    """A machine set to local is sent to its disk at once.
+
+    Silence would cost 124 s and 20 s; the limits leave room for a busy
+    machine.
+    """
+    with Lab() as lab:
+        appliance.network(lab)
+        make = disk.bios if firmware == "seabios" else disk.efi
+        lab.start_netukid(appliance.config(lab, [
+            {"name": "lab-01", "mac": MAC, "mode": "local"}]))
+        machine = lab.machine("lab-01", firmware=firmware, mac=MAC,
+                              disk=make(lab.tmp / "disk"))
+        machine.power_on()
+        _, at = machine.wait_serial(disk.WORDS, TIMEOUT)
+        harness.check(at < seconds, f"it took {at:.1f} s to the disk")
 
 
 if __name__ == "__main__":

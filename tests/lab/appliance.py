@@ -1,10 +1,13 @@
 """The usual laboratory: a DHCP server, netukid beside it, images to boot."""
 
+import re
+
 from lab import paths, uki
 from lab.lab import DHCP_ADDRESS, NETUKI_ADDRESS
 
-LOADERS = {"x64": "usr/lib/ipxe/snponly.efi", "bios":
-           "usr/lib/ipxe/undionly.kpxe"}
+LOADERS = {"x64": "usr/lib/ipxe/snponly.efi",
+           "bios": "usr/lib/ipxe/undionly.kpxe"}
+_PLAIN = re.compile(r"[A-Za-z0-9/](?:[A-Za-z0-9._/=,+-]|:(?=\S))*")
 
 
 def config(lab, machines=(), more=""):
@@ -32,7 +35,7 @@ def config(lab, machines=(), more=""):
 def quote(value):
     """VALUE as a YAML scalar; quoted where a plain one could be mistaken."""
     text = str(value)
-    if text and all(c.isalnum() or c in "-._/" for c in text):
+    if _PLAIN.fullmatch(text):
         return text
     return "'" + text.replace("'", "''") + "'"
 

@@ -73,7 +73,7 @@ def boot(mode, image, timeout=180):
         lab.start_dnsmasq_proxy(lab.tmp / "root", extra=offer)
         lab.start_nginx(lab.tmp / "root")
         machine = lab.machine(firmware=firmware)
-        capture = lab.capture(machine.name, snaplen=1000)
+        capture = lab.capture(machine.name, snaplen=600, bulk=True)
         machine.power_on()
         cmdline, seconds = machine.wait_guest(timeout)
         capture.finish()

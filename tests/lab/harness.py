@@ -24,6 +24,7 @@ import fnmatch
 import sys
 import time
 import traceback
+from pathlib import Path
 
 from lab import paths
 
@@ -110,8 +111,10 @@ def main(namespace):
     parser.add_argument("--only", metavar="PATTERN", default="")
     parser.add_argument("--list", action="store_true")
     args = parser.parse_args()
+    program = Path(sys.argv[0]).stem
     wanted = [(name, function) for name, function in collect(namespace)
-              if matches(name, args.only or "*")]
+              if matches(f"{program}:{name}", args.only)
+              or matches(name, args.only)]
     if args.list:
         for name, _ in wanted:
             print(name)

@@ -47,6 +47,15 @@ def _on_signal(number, _frame):
     raise SystemExit(128 + number)
 
 
+def _clear_stale_folders():
+    """Removes the folders of laboratories whose process was killed."""
+    if os.environ.get("NETUKI_LAB_KEEP"):
+        return
+    for path in Path(tempfile.gettempdir()).glob("nk*.*-*"):
+        if netns.is_stale(path.name):
+            shutil.rmtree(path, ignore_errors=True)
+
+
 class Lab:
     """A network to test in; a context manager.  Needs root.
 
@@ -73,6 +82,7 @@ class Lab:
             self._old_handlers[number] = signal.signal(number, _on_signal)
         try:
             netns.clear_stale()
+            _clear_stale_folders()
             self.tmp = Path(tempfile.mkdtemp(prefix=f"{self.prefix}-"))
             # The daemon may have dropped its privileges.
             self.tmp.chmod(0o755)
@@ -83,10 +93,12 @@ class Lab:
         return self
 
     def __exit__(self, kind, value, _traceback):
-        if kind and not issubclass(
-                kind, (KeyboardInterrupt, SystemExit, paths.Missing)):
-            self.print_logs()
-        self._clear()
+        try:
+            if kind and not issubclass(
+                    kind, (KeyboardInterrupt, SystemExit, paths.Missing)):
+                self.print_logs()
+        finally:
+            self._clear()
 
     def _clear(self):
         """Ends and removes everything; a second Ctrl-C must not stop it."""
@@ -176,7 +188,7 @@ class Lab:
         below = round(percent * 1000)
         rules = ("table bridge lab { chain forward { "
                  "type filter hook forward priority 0; policy accept; "
-                 f"{match} numgen random mod 100000 < {below} drop; }} }}")
+                 f"{match} numgen random mod 100000 < {below} drop; }}; }}")
         self.run(nft + [rules], self.switch_ns)
 
     def socket(self, name, family=socket.AF_INET, kind=socket.SOCK_DGRAM,
@@ -184,15 +196,15 @@ class Lab:
         """A socket in the namespace of host NAME."""
         return netns.open_socket(self.ns(name), family, kind, proto)
 
-    def capture(self, port, expression="", snaplen=0):
+    def capture(self, port, expression="", snaplen=0, bulk=False):
         """Starts a capture at a port of the switch (a host's or machine's).
 
-        EXPRESSION is a filter of tcpdump's.
+        EXPRESSION is a filter of tcpdump's; BULK see capture.Capture.
         """
         number = len(self._processes)
         path = self.tmp / f"{port}-{number}.pcap"
         return self.adopt(Capture(port, self.switch_ns, path, expression,
-                                  snaplen))
+                                  snaplen, bulk))
 
     # Processes.
 

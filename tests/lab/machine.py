@@ -10,24 +10,32 @@ from lab.process import Process
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b.|\x00")
 
+# What the console says when nothing is left to boot from.
+NOTHING_BOOTS = r"No bootable device|Shell> |netuki: nothing to boot"
+
+_NO_PXE_IPV4 = ["-fw_cfg",
+                "name=opt/org.tianocore/IPv4PXESupport,string=no"]
+_NO_IPV6 = ["-fw_cfg", "name=opt/org.tianocore/IPv6Support,string=no"]
+
 # Each firmware: the pflash pair when it has one, whether the network card has
 # its iPXE ROM (without it the card is the firmware's own driver's), and what
 # else.
 FIRMWARES = {
-    # UEFI: PXE over IPv4 first, HTTP Boot after that has failed.
+    # UEFI: PXE over IPv4 first, HTTP Boot after that has failed.  With IPv6
+    # each of them would be tried for a minute over that as well: nobody here
+    # speaks DHCPv6.
     "ovmf": {
         "code": "usr/share/OVMF/OVMF_CODE_4M.fd",
         "vars": "usr/share/OVMF/OVMF_VARS_4M.fd",
         "rom": False,
-        "args": [],
+        "args": _NO_IPV6,
     },
     # The same with its PXE options switched off: HTTP Boot only.
     "ovmf-http": {
         "code": "usr/share/OVMF/OVMF_CODE_4M.fd",
         "vars": "usr/share/OVMF/OVMF_VARS_4M.fd",
         "rom": False,
-        "args": ["-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=no",
-                 "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=no"],
+        "args": _NO_PXE_IPV4 + _NO_IPV6,
     },
     # BIOS, whose only network boot is the card's own iPXE.
     "seabios": {
@@ -40,7 +48,9 @@ FIRMWARES = {
 class Machine:
     """A machine, off until power_on().  Lab.machine() makes them.
 
-    Its serial port is a file; every wait ends when the machine does.
+    Its serial port is a file; every wait ends when the machine does.  MEMORY
+    is in MiB; DISK is the path of an image, or of a folder that becomes a FAT
+    file system; EXTRA are further arguments of QEMU.
     """
 
     def __init__(self, lab, name, tap, firmware, mac, uuid=None, memory=2048,
@@ -62,8 +72,8 @@ class Machine:
             "-serial", f"file:{self.serial}",
             "-global", "ICH9-LPC.disable_s3=1",
         ]
-        if uuid:
-            self._command += ["-uuid", uuid]
+        uuid = uuid or "6e657475-6b69-4c61-a001-" + mac.replace(":", "")
+        self._command += ["-uuid", uuid]
         if serial_number:
             self._command += ["-smbios", f"type=1,serial={serial_number}"]
         self._command += self._flash(known) + known["args"]
@@ -127,11 +137,12 @@ class Machine:
         """The first match of PATTERN on the console so far, or None."""
         return re.search(pattern, self.console())
 
-    def wait_serial(self, pattern, timeout):
+    def wait_serial(self, pattern, timeout, hopeless=None):
         """Waits for PATTERN on the console: (match, seconds since power-on).
 
         Raises TimeoutError after TIMEOUT seconds of waiting, and RuntimeError
-        when the machine ends without having said it.
+        when the machine ends without having said it, or when it says what
+        the pattern HOPELESS means.
         """
         deadline = time.monotonic() + timeout
         while True:
@@ -139,9 +150,9 @@ class Machine:
             match = self.search(pattern)
             if match:
                 return match, self.elapsed()
-            if ended:
-                raise RuntimeError(f"{self.name} ended and did not say "
-                                   f"{pattern!r}{self._tail()}")
+            if ended or (hopeless and self.search(hopeless)):
+                raise RuntimeError(f"{self.name} ended or gave up and did not "
+                                   f"say {pattern!r}{self._tail()}")
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.name} did not say {pattern!r} in "
                                    f"{timeout} s{self._tail()}")
@@ -149,7 +160,8 @@ class Machine:
 
     def wait_guest(self, timeout):
         """Waits for the guest's words: (its command line, seconds)."""
-        match, seconds = self.wait_serial(uki.GUEST_CMDLINE, timeout)
+        match, seconds = self.wait_serial(uki.GUEST_CMDLINE, timeout,
+                                          NOTHING_BOOTS)
         return match.group(1), seconds
 
     def wait_off(self, timeout):

@@ -107,11 +107,16 @@ def _pids(ns):
     return [int(pid) for pid in done.stdout.split() if int(pid) != own]
 
 
+def is_stale(name):
+    """Whether NAME is one of a laboratory whose process is gone."""
+    match = _NAME.match(name)
+    return bool(match) and not Path("/proc", match.group(1)).exists()
+
+
 def clear_stale():
     """Removes the namespaces of laboratories whose process is gone."""
     if not _FOLDER.is_dir():
         return
     for path in list(_FOLDER.iterdir()):
-        match = _NAME.match(path.name)
-        if match and not Path("/proc", match.group(1)).exists():
+        if is_stale(path.name):
             delete(path.name)

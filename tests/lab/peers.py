@@ -10,7 +10,7 @@ def dnsmasq(leases):
     """
     return [paths.program("dnsmasq"), "--no-daemon", "--port=0", "--no-ping",
             "--conf-file=/dev/null", "--user=root", "--group=root",
-            "--log-dhcp", f"--dhcp-leasefile={leases}", "--pid-file="]
+            f"--dhcp-leasefile={leases}", "--pid-file="]
 
 
 def proxy_ipxe(script_url):

@@ -118,9 +118,8 @@ def test_plain_client_is_left_alone():
         harness.check(f"from {DHCP_ADDRESS} boot <> <>" in done.stdout or
                       f"from {DHCP_ADDRESS} boot <> <{DHCP_ADDRESS}>"
                       in done.stdout, f"no plain lease: {done.stdout}")
-        # Longer than any DHCP server thinks about an answer.
-        with dhcp.Client(lab.ns("client"), port=6868) as silence:
-            silence.replies(1.0)
+        # A late answer would be one, too.
+        time.sleep(1)
         seen.finish()
         from_dhcp = seen.rows(f"ip.src == {DHCP_ADDRESS}", "frame.number")
         from_us = seen.rows(f"ip.src == {NETUKI_ADDRESS}", "frame.number",
@@ -213,8 +212,10 @@ def test_tftp_sizes():
             for blksize in (8, 512, 1428, 1468):
                 if path.stat().st_size > 10000 and blksize == 8:
                     continue
-                curl(lab, f"tftp://{NETUKI_ADDRESS}/{name}", got,
-                     "--tftp-blksize", blksize)
+                # curl 7.88 takes no empty file after an OACK, from any server.
+                args = ["--tftp-blksize", blksize] if path.stat().st_size \
+                    else ["--tftp-no-options"]
+                curl(lab, f"tftp://{NETUKI_ADDRESS}/{name}", got, *args)
                 same(got, path, f"curl, {name}, blksize {blksize}")
                 got.unlink()
 

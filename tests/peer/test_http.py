@@ -1,0 +1,789 @@
+#!/usr/bin/python3
+"""The HTTP server and its clients' faults, over loopback and without root."""
+
+import contextlib
+import hashlib
+import http.client
+import os
+import random
+import re
+import resource
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lab import harness, paths, peers, uki  # noqa: E402
+from lab.process import Process  # noqa: E402
+
+MAC = "52-54-00-aa-00-01"
+UUID = "6F1F2A60-0E4B-4D7C-9C1E-2A60B1C4D7E8"
+MIB = 1 << 20
+# More than the kernel's buffers of both ends hold, so that a client that does
+# not read stops the server.
+BIG = 64 * MIB
+
+
+def contents(size):
+    """SIZE bytes that no other size has, the same every time."""
+    return random.Random(size).randbytes(size)
+
+
+def free_port():
+    """A TCP port that nobody listens on, of both families."""
+    with socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::", 0))
+        return probe.getsockname()[1]
+
+
+class Served:
+    """netukid on loopback ports, with FILES as loaders, served by name."""
+
+    def __init__(self, folder, sizes, http="", more="", limits=None):
+        self.folder = folder
+        self.images = folder / "images"
+        self.images.mkdir()
+        self.files = {}
+        for name, size in sizes.items():
+            self.files[name] = folder / name
+            self.files[name].write_bytes(contents(size))
+        self.http_keys = http
+        self.more = more
+        self.port, self.tftp_port = free_port(), free_port()
+        self.control = folder / "control.sock"
+        self.limits = limits
+        self.process = None
+        self.start()
+
+    def config(self):
+        """The configuration's text."""
+        loaders = "".join(
+            f"  - {{name: f{number}, mac: '52:54:00:bb:00:{number:02x}', "
+            f"image: x.efi, loaders: {{x64: {path}}}}}\n"
+            for number, path in enumerate(self.files.values()))
+        return (f"interfaces: [lo]\nimages: {self.images}\n"
+                f"control: {self.control}\nstate: {self.folder}\n"
+                "dhcp: {enabled: false}\n"
+                f"tftp: {{port: {self.tftp_port}}}\n"
+                f"http: {{port: {self.port}{self.http_keys}}}\n{self.more}"
+                "machines:\n"
+                f"  - {{name: lab-01, mac: {MAC.replace('-', ':')}, "
+                f"uuid: {UUID}, image: lab.efi}}\n{loaders}")
+
+    def start(self):
+        """Starts the daemon; again after it has ended."""
+        path = self.folder / "netuki.yaml"
+        path.write_text(self.config())
+        # A machine's image that is not there is an error: lab.efi and x.efi
+        # are here, and none.
+        for name in ("lab.efi", "x.efi"):
+            target = self.images / name
+            if not target.exists():
+                shutil.copyfile(self.image(), target)
+                os.utime(target, (1e9, 1e9))
+        self.process = Process(
+            "netukid", [paths.built("netukid"), "--config", path], None,
+            self.folder / "netukid.log", None, self.folder)
+        deadline = time.monotonic() + 20
+        while True:
+            self.process.require_running()
+            with contextlib.suppress(OSError):
+                self.connect().close()
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError("netukid does not listen:\n" + self.log())
+            time.sleep(0.02)
+
+    @staticmethod
+    def image():
+        """Any image."""
+        return uki.build()
+
+    def log(self):
+        """What the daemon has said so far."""
+        return self.process.output()
+
+    def connect(self, receive=None, host="127.0.0.1"):
+        """A connection, with a receive buffer of RECEIVE bytes."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        peer = socket.socket(family)
+        if receive:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+        peer.settimeout(20)
+        try:
+            peer.connect((host, self.port))
+        except OSError:
+            peer.close()
+            raise
+        return peer
+
+    def get(self, path, method="GET", host="127.0.0.1", **headers):
+        """(status, headers, body) of one request."""
+        connection = http.client.HTTPConnection(host, self.port, timeout=30)
+        names = {key.replace("_", "-"): value
+                 for key, value in headers.items()}
+        try:
+            connection.request(method, path, headers=names)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def url(self, path):
+        """The URL of PATH."""
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def metric(self, name):
+        """The value of one metric."""
+        body = self.get("/metrics")[2].decode()
+        return int(re.search(rf"^{name} (\d+)$", body, re.M).group(1))
+
+    def rss(self):
+        """The daemon's private memory, in bytes."""
+        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"RssAnon:\s+(\d+) kB", text).group(1)) * 1024
+
+    def cpu(self):
+        """Seconds of CPU that the daemon has used."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text() \
+            .rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / \
+            os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def served(sizes=None, http="", more=""):
+    """A running daemon; its log is shown when the test fails."""
+    folder = Path(tempfile.mkdtemp(prefix="nk-http-"))
+    server = None
+    try:
+        server = Served(folder, sizes or {"small.bin": 1000}, http, more)
+        yield server
+        server.process.require_running()
+    except BaseException:
+        if server:
+            print(server.log()[-3000:], file=sys.stderr)
+        raise
+    finally:
+        if server:
+            server.process.stop(signal.SIGINT)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def request(path, method="GET", version="1.1", *headers):
+    """A request's bytes."""
+    lines = [f"{method} {path} HTTP/{version}", "Host: x", *headers, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def read_head(peer, have=b""):
+    """(status, fields, what came after the head)."""
+    while b"\r\n\r\n" not in have:
+        data = peer.recv(65536)
+        harness.check(data, f"closed within a head: {have[:200]}")
+        have += data
+    head, rest = have.split(b"\r\n\r\n", 1)
+    first, *lines = head.decode().split("\r\n")
+    fields = {name.lower(): value.strip() for name, value in
+              (line.split(":", 1) for line in lines)}
+    return int(first.split(" ")[1]), fields, rest
+
+
+def read_answer(peer, have=b"", method="GET"):
+    """(status, body, what came after the answer)."""
+    status, fields, rest = read_head(peer, have)
+    size = 0 if method == "HEAD" else int(fields.get("content-length", 0))
+    rest = bytearray(rest)
+    while len(rest) < size:
+        data = peer.recv(65536)
+        harness.check(data, f"closed after {len(rest)} of {size} bytes")
+        rest += data
+    return status, bytes(rest[:size]), bytes(rest[size:])
+
+
+def read_to_end(peer):
+    """(all bytes until the end, whether it was a clean one)."""
+    got = bytearray()
+    try:
+        while data := peer.recv(1 << 18):
+            got += data
+    except ConnectionResetError:
+        return bytes(got), False
+    return bytes(got), True
+
+
+# What clients use.
+
+def test_conditions_and_ranges():
+    """HEAD, ranges, validators and versions, as RFC 9110 has them."""
+    with served({"f.bin": 100000}) as server:
+        whole = contents(100000)
+        path = "/loaders/f.bin"
+        status, fields, body = server.get(path)
+        harness.equal((status, body == whole), (200, True), "GET")
+        tag, date = fields["ETag"], fields["Last-Modified"]
+        harness.check(re.fullmatch(r'"[^"]+"', tag), f"no strong ETag: {tag}")
+        rows = (
+            ("HEAD", {}, 200, b"", "100000"),
+            ("GET", {"Range": "bytes=0-0"}, 206, whole[:1], "1"),
+            ("GET", {"Range": "bytes=99990-"}, 206, whole[99990:], "10"),
+            ("GET", {"Range": "bytes=-7"}, 206, whole[-7:], "7"),
+            ("GET", {"Range": "bytes=0-1,5-6"}, 200, whole, "100000"),
+            ("GET", {"Range": "bytes=100-199", "If-Match": tag}, 206,
+             whole[100:200], "100"),
+            ("GET", {"Range": "bytes=100-199", "If-Range": '"no"'}, 200,
+             whole, "100000"),
+            ("GET", {"If-None-Match": tag}, 304, b"", None),
+            ("GET", {"If-Modified-Since": date}, 304, b"", None),
+        )
+        for method, headers, wanted, wanted_body, length in rows:
+            what = f"{method} {headers}"
+            status, fields, body = server.get(path, method, **headers)
+            harness.equal(status, wanted, what)
+            harness.check(body == wanted_body, f"{what}: another body")
+            harness.equal(fields["Content-Length"], length, what)
+        for headers, wanted in (
+                ({"Range": "bytes=100000-"}, 416),
+                ({"If-Match": '"no"'}, 412),
+                ({"If-Unmodified-Since": "Sun, 06 Nov 1994 08:49:37 GMT"},
+                 412)):
+            status, fields, _ = server.get(path, **headers)
+            harness.equal(status, wanted, str(headers))
+            if wanted == 416:
+                harness.equal(fields["Content-Range"], "bytes */100000",
+                              "Content-Range")
+
+
+def test_pipelining():
+    """Many requests in one packet are answered in their order."""
+    with served({"a.bin": 3000, "b.bin": 300000}) as server:
+        order = ["a.bin", "b.bin", "a.bin", "missing", "a.bin", "b.bin"] * 8
+        with server.connect() as peer:
+            peer.sendall(b"".join(
+                request(f"/loaders/{name}",
+                        "HEAD" if number % 3 == 0 else "GET")
+                for number, name in enumerate(order)))
+            rest = b""
+            for number, name in enumerate(order):
+                method = "HEAD" if number % 3 == 0 else "GET"
+                status, body, rest = read_answer(peer, rest, method)
+                harness.equal(status, 404 if name == "missing" else 200, name)
+                if method == "GET" and status == 200:
+                    harness.check(
+                        body == server.files[name].read_bytes(),
+                        f"answer {number}: not {name}")
+            harness.equal(rest, b"", "bytes after the last answer")
+
+
+def test_never_a_redirect():
+    """No spelling of a path is answered with another one."""
+    with served() as server:
+        for path in ("/", "/images", "/images/", "//images//lab.efi",
+                     "/images/./lab.efi", "/images/%6cab.efi", "/loaders",
+                     "/ipxe", "/ipxe/", "/images/lab.efi/", "/a/../b",
+                     "/%2e%2e/x", "/\\images\\lab.efi"):
+            with server.connect() as peer:
+                peer.sendall(request(path, "HEAD", "1.1"))
+                status = read_head(peer)[0]
+            harness.check(status == 200 or 400 <= status < 500,
+                          f"{path}: {status}")
+
+
+def test_ipv6():
+    """IPv6 reaches the same service, and the script's URLs stay in it."""
+    with served({"f.bin": 100000}) as server:
+        harness.equal(server.get("/loaders/f.bin", host="::1")[2],
+                      contents(100000), "body over IPv6")
+        status, _, script = server.get(
+            f"/ipxe/{MAC}?arch=x86_64&platform=efi", host="::1")
+        harness.equal(status, 200, "script")
+        harness.check(f"http://[::1]:{server.port}/".encode() in script,
+                      f"another address: {script}")
+        harness.check("::1 " in server.log(), "no IPv6 client in the log")
+
+
+def test_pending_image():
+    """iPXE is told to ask again while its image is still being written."""
+    with served() as server:
+        shutil.copyfile(server.image(), server.images / "lab.efi")
+        url = f"/ipxe/{MAC}?arch=x86_64&platform=efi"
+        begun, statuses = time.monotonic(), []
+        while time.monotonic() < begun + 15:
+            status, fields, body = server.get(url)
+            statuses.append(status)
+            if status == 503:
+                harness.check(int(fields["Retry-After"]) > 0, "Retry-After")
+                harness.equal(server.get("/images/lab.efi")[0], 503, "image")
+            elif statuses[:1] == [503] or len(statuses) > 20:
+                break
+            time.sleep(0.1)
+        harness.check(503 in statuses, "never 503")
+        harness.equal(statuses[-1], 200, "in the end")
+        harness.check(b"/images/lab.efi" in body, f"script: {body}")
+
+
+def test_real_clients():
+    """curl, wget and nginx as a proxy fetch, resume and keep connections."""
+    with served({"f.bin": 20 * MIB + 7}) as server:
+        whole = server.files["f.bin"]
+        got = server.folder / "got"
+        url = server.url("/loaders/f.bin")
+
+        def same(what):
+            harness.equal(hashlib.sha256(got.read_bytes()).hexdigest(),
+                          hashlib.sha256(whole.read_bytes()).hexdigest(),
+                          what)
+
+        def run(*command):
+            subprocess.run([str(part) for part in command], check=True,
+                           timeout=60, stdin=subprocess.DEVNULL)
+
+        run(paths.program("curl"), "-sSf", "-o", got, url)
+        same("curl")
+        got.write_bytes(whole.read_bytes()[:MIB])
+        run(paths.program("curl"), "-sSf", "-C", "-", "-o", got, url)
+        same("curl -C -")
+        run(paths.program("wget"), "-q", "-O", got, url)
+        same("wget")
+        got.write_bytes(whole.read_bytes()[:MIB])
+        run(paths.program("wget"), "-q", "-c", "-O", got, url)
+        same("wget -c")
+        port = free_port()
+        config = server.folder / "nginx.conf"
+        text = peers.nginx_config(server.folder, server.folder, port)
+        text = text.replace(
+            f"root {server.folder};",
+            f"location / {{ proxy_pass http://127.0.0.1:{server.port}; "
+            "proxy_http_version 1.1; proxy_set_header Connection ''; }")
+        config.write_text(text)
+        nginx = Process("nginx", peers.nginx(server.folder, config), None,
+                        server.folder / "nginx.log", None, server.folder)
+        try:
+            proxied = f"http://127.0.0.1:{port}/loaders/f.bin"
+            run(paths.program("curl"), "-sSf", "--retry", "20",
+                "--retry-connrefused", "--retry-delay", "1", "-o", got,
+                proxied)
+            same("through nginx")
+            run(paths.program("curl"), "-sSf", "-r", f"{MIB}-", "-o",
+                server.folder / "part", proxied)
+            harness.check((server.folder / "part").read_bytes() ==
+                          whole.read_bytes()[MIB:], "range through nginx")
+        finally:
+            nginx.stop()
+
+
+# Faults of clients.
+
+def test_half_close():
+    """A client that says FIN after its request gets the whole file."""
+    with served({"big.bin": BIG}) as server, server.connect() as peer:
+        peer.sendall(request("/loaders/big.bin"))
+        peer.shutdown(socket.SHUT_WR)
+        time.sleep(0.5)
+        got, clean = read_to_end(peer)
+        _, body = got.split(b"\r\n\r\n", 1)
+        harness.check(clean, "a reset")
+        harness.equal(len(body), BIG, "bytes")
+        harness.check(body == contents(BIG), "other bytes")
+
+
+def test_refusals_arrive():
+    """A refused client reads the refusal, whatever it goes on sending."""
+    with served() as server:
+        rows = ((b"GET / HTTP/1.1\nHost: x\n\n", 400),
+                (b"FOO / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
+                (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n",
+                 405),
+                (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 9000, 431),
+                (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505))
+        for head, wanted in rows:
+            with server.connect() as peer:
+                peer.sendall(head)
+                with contextlib.suppress(OSError):
+                    peer.sendall(b"z" * 100000)
+                time.sleep(0.2)
+                got, clean = read_to_end(peer)
+                harness.check(clean, f"{head[:40]}: a reset")
+                harness.equal(got.split(b" ")[1], str(wanted).encode(),
+                              f"{head[:40]}")
+                harness.check(b"Connection: close" in got, "not closed")
+        # Likewise what follows a request that is the last one.
+        with server.connect() as peer:
+            peer.sendall(request("/healthz", "GET", "1.1",
+                                 "Connection: close") + b"z" * 60000)
+            time.sleep(0.2)
+            got, clean = read_to_end(peer)
+            harness.check(clean and got.endswith(b"ok\n"), f"got {got}")
+
+
+class Watch(threading.Thread):
+    """Notes when a connection's other end closes it: self.seconds."""
+
+    def __init__(self, peer, feed=None):
+        super().__init__(daemon=True)
+        self.peer, self.feed = peer, feed
+        self.begun, self.seconds, self.got = time.monotonic(), None, b""
+        self.start()
+
+    def run(self):
+        while True:
+            ready, _, _ = select.select([self.peer], [], [], 0.25)
+            try:
+                if ready:
+                    data = self.peer.recv(4096)
+                    self.got += data
+                    if not data:
+                        break
+                elif self.feed:
+                    self.peer.sendall(self.feed)
+            except OSError:
+                break
+            if time.monotonic() > self.begun + 60:
+                return
+        self.seconds = time.monotonic() - self.begun
+
+    def within(self, low, high, what):
+        """Fails unless it was closed after LOW to HIGH seconds."""
+        self.join(max(0.0, self.begun + high + 1 - time.monotonic()))
+        harness.check(self.seconds is not None and
+                      low <= self.seconds <= high,
+                      f"{what}: closed after {self.seconds} s, wanted "
+                      f"{low} to {high}")
+
+
+def stalled(server, path="/loaders/big.bin", receive=4096):
+    """A client that has asked for a file and reads nothing."""
+    peer = server.connect(receive=receive)
+    peer.sendall(request(path))
+    return peer
+
+
+def test_deadlines():
+    """Who dribbles, idles or stalls is cut, and costs next to nothing."""
+    with served({"big.bin": BIG}) as server:
+        server.get("/healthz")
+        before = server.rss()
+        dribble = server.connect()
+        dribble.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
+        dribble = Watch(dribble, b"y")
+        silent = Watch(server.connect())
+        idle = server.connect()
+        idle.sendall(request("/healthz"))
+        idle = Watch(idle)
+        begun = time.monotonic()
+        stalls = [stalled(server) for _ in range(60)]
+        # One that takes a nap of less than a deadline gets all of it.
+        slow = stalled(server)
+        time.sleep(2)
+        harness.check(server.rss() - before < 60 * 12288 + 262144,
+                      f"{server.rss() - before} bytes for 60 stalled clients")
+        worst = 0.0
+        for _ in range(50):
+            at = time.monotonic()
+            harness.equal(server.get("/healthz")[0], 200, "meanwhile")
+            worst = max(worst, time.monotonic() - at)
+        harness.check(worst < 0.2, f"a small answer took {worst:.3f} s")
+        dribble.within(9, 12.5, "a head that dribbles in")
+        harness.check(dribble.got.startswith(b"HTTP/1.1 408"),
+                      f"it said {dribble.got[:40]}")
+        silent.within(9, 12.5, "a client that says nothing")
+        idle.within(14, 17.5, "a client that asks no more")
+        time.sleep(max(0.0, begun + 20 - time.monotonic()))
+        slow.settimeout(60)
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        status, body, _ = read_answer(slow)
+        harness.check(status == 200 and body == contents(BIG), "the slow one")
+        slow.close()
+        time.sleep(max(0.0, begun + 33 - time.monotonic()))
+        harness.equal(server.metric("netuki_http_connections"), 1,
+                      "connections left")
+        for peer in stalls:
+            with peer:
+                harness.check(not read_to_end(peer)[1],
+                              "a clean end of half a file")
+        harness.check("the client stopped reading" in server.log(), "no line")
+
+
+def prlimit_files(server, soft):
+    """Sets the daemon's limit of descriptors."""
+    hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_out_of_descriptors():
+    """At EMFILE callers wait, with one line in the log and no busy loop."""
+    with served() as server:
+        used = len(os.listdir(f"/proc/{server.process.pid}/fd"))
+        old = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)[0]
+        prlimit_files(server, used + 10)
+        held = [server.connect() for _ in range(40)]
+        for peer in held:
+            peer.sendall(request("/healthz"))
+        time.sleep(0.5)
+        cpu = server.cpu()
+        time.sleep(2.5)
+        harness.check(server.cpu() - cpu < 0.1,
+                      f"{server.cpu() - cpu} s of CPU while waiting")
+        lines = [line for line in server.log().splitlines()
+                 if "have to wait" in line]
+        harness.equal(len(lines), 1, f"lines {lines}")
+        # Those who waited are served as others go.
+        for peer in held:
+            with peer:
+                harness.equal(read_answer(peer)[0], 200, "one that waited")
+        prlimit_files(server, old)
+        harness.equal(server.get("/healthz")[0], 200, "afterwards")
+
+
+# Faults of files.
+
+def read_some(peer, amount):
+    """At least AMOUNT bytes."""
+    got = bytearray()
+    while len(got) < amount:
+        got += peer.recv(65536)
+    return bytes(got)
+
+
+def cut_short(path):
+    """Half of the file goes."""
+    os.truncate(path, BIG // 2)
+
+
+def rewritten(path):
+    """Other bytes of the same number, in place."""
+    time.sleep(0.02)
+    with open(path, "r+b") as file:
+        file.seek(BIG - 5 * MIB)
+        file.write(b"\0" * MIB)
+
+
+@harness.cases(cut_short={"change": cut_short},
+               rewritten={"change": rewritten})
+def test_file_changed_while_sent(change):
+    """Its readers are cut off with a reset; no one else notices."""
+    with served({"big.bin": BIG, "other.bin": BIG + 1}) as server:
+        with stalled(server) as peer, \
+                stalled(server, "/loaders/other.bin") as other:
+            got = read_some(peer, 100000)
+            read = read_some(other, 100000)
+            change(server.files["big.bin"])
+            rest, clean = read_to_end(peer)
+            harness.check(not clean, "a clean end")
+            harness.check(len(got) + len(rest) < BIG, "as many bytes as whole")
+            read += read_to_end_of(other, BIG + 1, read)
+            harness.check(read.split(b"\r\n\r\n", 1)[1] == contents(BIG + 1),
+                          "the other file")
+        # What is there now is another file, with another tag.
+        status, _, body = server.get("/loaders/big.bin")
+        harness.equal(status, 200, "afterwards")
+        harness.check(body == server.files["big.bin"].read_bytes(),
+                      "neither the old nor the new file")
+
+
+def read_to_end_of(peer, size, have):
+    """What is missing of an answer with SIZE bytes of body."""
+    left = size - len(have.split(b"\r\n\r\n", 1)[1])
+    got = bytearray()
+    while len(got) < left:
+        data = peer.recv(1 << 18)
+        harness.check(data, "closed too early")
+        got += data
+    return bytes(got)
+
+
+def test_file_replaced_while_sent():
+    """A file replaced by rename: those under way get the old one, whole."""
+    with served({"big.bin": BIG}) as server:
+        with stalled(server) as peer:
+            have = read_some(peer, 100000)
+            new = server.folder / "new"
+            new.write_bytes(b"other")
+            os.rename(new, server.files["big.bin"])
+            have += read_to_end_of(peer, BIG, have)
+            harness.check(have.split(b"\r\n\r\n", 1)[1] == contents(BIG),
+                          "not the old file")
+
+
+# The daemon's end.
+
+def test_restart_and_resume():
+    """A download goes on where it was after a restart, under the same ETag."""
+    with served({"big.bin": BIG}) as server:
+        with stalled(server) as peer:
+            status, fields, body = read_head(peer)
+            body += read_some(peer, 200000)
+            server.process.stop(signal.SIGINT)
+        server.start()
+        status, again, rest = server.get(
+            "/loaders/big.bin", Range=f"bytes={len(body)}-{BIG - 1}",
+            If_Match=fields["etag"])
+        harness.equal(status, 206, "status")
+        harness.equal(again["ETag"], fields["etag"], "ETag")
+        harness.equal(again["Content-Range"],
+                      f"bytes {len(body)}-{BIG - 1}/{BIG}", "Content-Range")
+        harness.check(body + rest == contents(BIG), "other bytes")
+
+
+def tftp_begin(server, name):
+    """A TFTP transfer's first block: (socket, sender's address)."""
+    peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    peer.settimeout(5)
+    peer.sendto(b"\0\1" + name.encode() + b"\0octet\0",
+                ("127.0.0.1", server.tftp_port))
+    _, sender = peer.recvfrom(2000)
+    return peer, sender
+
+
+def tftp_finish(peer, sender, blocks):
+    """Acknowledges BLOCKS blocks of a file."""
+    for block in range(1, blocks + 1):
+        peer.sendto(struct.pack("!HH", 4, block), sender)
+        if block < blocks:
+            while struct.unpack("!HH", peer.recv(2000)[:4])[1] != block + 1:
+                pass
+
+
+def test_drain():
+    """SIGTERM: what runs may finish, nothing new begins."""
+    with served({"big.bin": BIG, "small.bin": 5000}) as server:
+        idle = server.connect()
+        idle.sendall(request("/healthz"))
+        read_answer(idle)
+        with stalled(server) as peer, idle:
+            have = read_some(peer, 100000)
+            tftp, sender = tftp_begin(server, "small.bin")
+            server.process.send(signal.SIGTERM)
+            time.sleep(0.5)
+            server.process.require_running()
+            harness.equal(idle.recv(10), b"", "an idle connection")
+            try:
+                server.connect().close()
+                raise harness.Failure("a new connection was taken")
+            except ConnectionRefusedError:
+                pass
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as new:
+                new.settimeout(0.3)
+                new.connect(("127.0.0.1", server.tftp_port))
+                try:
+                    new.send(b"\0\1small.bin\0octet\0")
+                    harness.equal(new.recv(10), b"", "a new TFTP transfer")
+                except OSError:
+                    pass
+            have += read_to_end_of(peer, BIG, have)
+            harness.check(have.split(b"\r\n\r\n", 1)[1] == contents(BIG),
+                          "not the whole file")
+            server.process.require_running()
+            with tftp:
+                tftp_finish(tftp, sender, 10)
+            begun = time.monotonic()
+            harness.equal(server.process.wait(2), 0, "exit status")
+            harness.check(time.monotonic() - begun < 1, "it ended late")
+        server.start()
+
+
+@harness.cases(time_over={"more": "drain-seconds: 2\n", "signals": 1,
+                          "low": 1.5, "high": 3.5},
+               second_signal={"more": "", "signals": 2, "low": 0,
+                              "high": 1.5},
+               no_time={"more": "drain-seconds: 0\n", "signals": 1, "low": 0,
+                        "high": 0.5})
+def test_drain_ends(more, signals, low, high):
+    """One that does not finish holds the end up for so long and no longer."""
+    with served({"big.bin": BIG}, more=more) as server:
+        with stalled(server) as peer:
+            read_some(peer, 1000)
+            begun = time.monotonic()
+            for _ in range(signals):
+                server.process.send(signal.SIGTERM)
+                time.sleep(0.3)
+            harness.equal(server.process.wait(12), 0, "exit status")
+            took = time.monotonic() - begun
+            harness.check(low <= took <= high, f"it took {took:.1f} s")
+        server.start()
+
+
+# Boot storms.
+
+def test_rate_limit():
+    """max-rate-per-client paces large files, and small ones not."""
+    with served({"big.bin": 6 * MIB, "small.bin": 900000},
+                ", max-rate-per-client: 3000000") as server:
+        begun = time.monotonic()
+        for _ in range(8):
+            server.get("/loaders/small.bin")
+        harness.check(time.monotonic() - begun < 1, "small files are slow")
+        begun = time.monotonic()
+        body = server.get("/loaders/big.bin")[2]
+        took = time.monotonic() - begun
+        harness.check(body == contents(6 * MIB), "other bytes")
+        harness.check(1.4 < took < 4, f"6 MiB at 3 MB/s in {took:.2f} s")
+
+
+def test_bulk_waits_in_line():
+    """Beyond max-bulk large files come in turn, small ones at once."""
+    with served({"big.bin": BIG}, ", max-bulk: 1") as server:
+        first = stalled(server, receive=65536)
+        read_some(first, 1000)
+        others = []
+        for _ in range(3):
+            others.append(server.connect())
+            others[-1].sendall(request("/loaders/big.bin"))
+            time.sleep(0.1)
+        done = []
+
+        def fetch(number, peer):
+            status, body, _ = read_answer(peer)
+            done.append((number, status, body == contents(BIG)))
+
+        harness.equal(server.metric("netuki_http_bulk_waiting"), 3, "in line")
+        begun = time.monotonic()
+        harness.equal(server.get(f"/ipxe/{MAC}?arch=x86_64")[0], 200, "script")
+        harness.check(time.monotonic() - begun < 0.3, "a script had to wait")
+        # They are kept alive: drops come while the first one is read slowly.
+        begun, drops = time.monotonic(), 0
+        while time.monotonic() < begun + 2.5:
+            read_some(first, 50000)
+            time.sleep(0.02)
+        for peer in others:
+            drops = len(peer.recv(1 << 20))
+            harness.check(1000 < drops < 10000, f"drops of {drops} bytes")
+            peer.close()
+        # In line anew, and to the end.
+        others = []
+        for number in range(3):
+            peer = server.connect()
+            peer.sendall(request("/loaders/big.bin"))
+            others.append(threading.Thread(target=fetch, args=(number, peer)))
+            others[-1].start()
+            time.sleep(0.1)
+        first.close()
+        for thread in others:
+            thread.join()
+        harness.equal(done, [(0, 200, True), (1, 200, True), (2, 200, True)],
+                      "the order")
+
+
+def test_stalled_bulk_loses_its_turn():
+    """One that reads nothing does not keep the line waiting."""
+    with served({"big.bin": BIG}, ", max-bulk: 1") as server:
+        with stalled(server) as first:
+            read_some(first, 1000)
+            begun = time.monotonic()
+            body = server.get("/loaders/big.bin")[2]
+            took = time.monotonic() - begun
+            harness.check(body == contents(BIG), "other bytes")
+            harness.check(2 < took < 10, f"the next one took {took:.1f} s")
+
+
+if __name__ == "__main__":
+    harness.main(globals())
