@@ -10,7 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import appliance, harness, netns, paths, rom, uki  # noqa: E402
+from lab import appliance, armapp, harness, netns  # noqa: E402
+from lab import paths, rom, uki  # noqa: E402
 from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
 
 MAC = "52:54:00:12:34:56"
@@ -44,8 +45,9 @@ def laboratory(more="", dhcp=True, **entry):
     with Lab() as lab:
         appliance.network(lab, dhcp=dhcp)
         appliance.add_image(lab, "test.efi", uki.build(CMDLINE))
+        armapp.build(appliance.images(lab) / "arm.efi")
         lab.start_netukid(appliance.config(lab, [
-            {"name": "lab-01", "mac": MAC, "image": "test.efi", **entry}],
+            {"name": "lab-01", "mac": MAC, **{"image": "test.efi", **entry}}],
             more))
         lab.follower = lab.spawn(
             [paths.built("netukictl"), "boots", "--follow", "--json",
@@ -133,6 +135,16 @@ def test_bios_rom_loads_undionly():
         first(lab, "discover", firmware="bios")
         first(lab, "tftp-done", file="undionly.kpxe")
         first(lab, "discover", firmware="ipxe")
+
+
+def test_arm64_firmware_loads_an_image():
+    """ARM64 firmware asks, and loads and runs an application over TFTP."""
+    with laboratory(mode="tftp-uki", image="arm.efi") as lab:
+        machine = lab.machine("lab-01", firmware="aavmf", mac=MAC)
+        machine.power_on()
+        machine.wait_serial(armapp.WORDS, TIMEOUT)
+        first(lab, "discover", firmware="uefi", arch="arm64")
+        first(lab, "tftp-done", file="images/arm.efi")
 
 
 def test_dhcp_server_on_the_same_host():

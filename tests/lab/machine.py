@@ -13,6 +13,7 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b.|\x00")
 # What the console says when nothing is left to boot from.
 NOTHING_BOOTS = r"No bootable device|Shell> |netuki: nothing to boot"
 
+_PC = ["-machine", "q35", "-global", "ICH9-LPC.disable_s3=1"]
 _NO_PXE_IPV4 = ["-fw_cfg",
                 "name=opt/org.tianocore/IPv4PXESupport,string=no"]
 _NO_IPV6 = ["-fw_cfg", "name=opt/org.tianocore/IPv6Support,string=no"]
@@ -36,6 +37,15 @@ FIRMWARES = {
         "vars": "usr/share/OVMF/OVMF_VARS_4M.fd",
         "rom": False,
         "args": _NO_PXE_IPV4 + _NO_IPV6,
+    },
+    # UEFI on ARM64.
+    "aavmf": {
+        "system": "aarch64",
+        "board": ["-machine", "virt", "-cpu", "cortex-a57"],
+        "code": "usr/share/AAVMF/AAVMF_CODE.fd",
+        "vars": "usr/share/AAVMF/AAVMF_VARS.fd",
+        "rom": False,
+        "args": _NO_IPV6,
     },
     # BIOS, whose only network boot is the card's own iPXE.
     "seabios": {
@@ -65,12 +75,12 @@ class Machine:
         self.serial = lab.tmp / f"{name}.serial"
         known = FIRMWARES[firmware]
         self._command = [
-            paths.program("qemu-system-x86_64"), "-name", name,
-            "-machine", "q35", "-accel", "tcg,thread=multi", "-smp", "1",
+            paths.program(f"qemu-system-{known.get('system', 'x86_64')}"),
+            "-name", name, *known.get("board", _PC),
+            "-accel", "tcg,thread=multi", "-smp", "1",
             "-m", str(memory), "-display", "none", "-no-reboot",
             "-nodefaults", "-vga", "none", "-monitor", "none",
             "-serial", f"file:{self.serial}",
-            "-global", "ICH9-LPC.disable_s3=1",
         ]
         uuid = uuid or "6e657475-6b69-4c61-a001-" + mac.replace(":", "")
         self._command += ["-uuid", uuid]
