@@ -42,14 +42,21 @@ const char *config_mode_name(enum config_mode mode);
 enum config_mode config_mode_from_name(const char *name);
 const char *config_offer_name(enum config_offer offer);
 
+/* 10.1.0.0/16: an address is in it if its bits under the mask are addr. */
+struct config_network {
+	uint32_t addr, mask; /* host order */
+};
+
 /* What may be said for one machine, a group, or as defaults. */
 struct config_settings {
 	const char *image;   /* NULL: not said here */
 	const char *cmdline; /* likewise */
+	const char *sha256;  /* likewise; of the image: 64 digits, a to f */
 	enum config_mode mode;
 	enum config_offer offer;
 	const char *const *loader; /* ARCH_MAX absolute paths; NULL: likewise */
 	struct config_at image_at, cmdline_at, mode_at, offer_at, loaders_at;
+	struct config_at sha256_at;
 };
 
 /* The first 1 to 5 bytes of MAC addresses. */
@@ -104,15 +111,25 @@ struct config {
 		uint32_t listen;
 		uint16_t port;
 		uint32_t max_windowsize; /* 1..64 */
+		bool single_port;
+		size_t n_allow;
+		const struct config_network *allow;
 		struct config_at at;
 	} tftp;
 	struct {
 		uint32_t listen;
 		uint16_t port;
 		const char *base_url; /* NULL: http://ADDRESS[:PORT] */
+		uint32_t max_rate;    /* bytes a second; 0: no limit */
+		uint32_t max_bulk;    /* 0: no limit */
 		struct config_at at;
 	} http;
-	const char *state;   /* a directory */
+	uint32_t drain_s;  /* for transfers, after SIGTERM */
+	const char *state; /* a directory */
+	struct {
+		uint32_t max_boots, max_days;
+		struct config_at at;
+	} history;
 	const char *control; /* a socket's path */
 
 	enum config_unknown unknown;
@@ -164,11 +181,13 @@ const char *config_origin_name(enum config_origin origin);
 struct config_resolved {
 	const char *image;   /* NULL: none said anywhere */
 	const char *cmdline; /* "" if none; see below */
+	/* NULL: none said with the image, nor before it in this order. */
+	const char *sha256;
 	enum config_mode mode;
 	enum config_offer offer;
 	const char *loader[ARCH_MAX];
 	enum config_origin image_from, cmdline_from, mode_from, offer_from;
-	struct config_at image_at, cmdline_at, mode_at, offer_at;
+	struct config_at image_at, cmdline_at, mode_at, offer_at, sha256_at;
 };
 
 /* machine NULL: an unknown one, by `defaults`. */

@@ -116,13 +116,32 @@ static void put_scalar(FILE *out, const char *indent,
 	fputc('\n', out);
 }
 
+static void put_networks(FILE *out, const char *indent,
+	const struct schema_key *key, const struct config *config)
+{
+	fprintf(out, "%s%s: [", indent, key->name);
+	for (size_t i = 0; i < config->tftp.n_allow; i++) {
+		const struct config_network *network = &config->tftp.allow[i];
+		struct in_addr in = {htonl(network->addr)};
+		char text[INET_ADDRSTRLEN];
+
+		fprintf(out, "%s%s/%d", i ? ", " : "",
+			inet_ntop(AF_INET, &in, text, sizeof(text)),
+			__builtin_popcount(network->mask));
+	}
+	fputs("]\n", out);
+}
+
 static void put_section(FILE *out, const char *indent,
 	enum schema_section section, const void *base)
 {
 	for (size_t i = 0; i < schema_n_keys; i++) {
-		if (schema_keys[i].section == section &&
-			schema_keys[i].type < VALUE_SCALARS)
+		if (schema_keys[i].section != section)
+			continue;
+		if (schema_keys[i].type < VALUE_SCALARS)
 			put_scalar(out, indent, &schema_keys[i], base);
+		else if (schema_keys[i].type == VALUE_NETWORKS)
+			put_networks(out, indent, &schema_keys[i], base);
 	}
 }
 
@@ -226,7 +245,8 @@ static void put_top(
 	static const enum schema_section sections[VALUE_MAX] = {
 		[VALUE_DHCP] = SECTION_DHCP,
 		[VALUE_TFTP] = SECTION_TFTP,
-		[VALUE_HTTP] = SECTION_HTTP};
+		[VALUE_HTTP] = SECTION_HTTP,
+		[VALUE_HISTORY] = SECTION_HISTORY};
 
 	if (key->type < VALUE_SCALARS) {
 		put_scalar(out, "", key, config);

@@ -1,3 +1,4 @@
+#include <arpa/inet.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,82 @@ void load_interfaces(struct loader *l, const struct schema_key *key,
 	config->interfaces = to.names;
 	config->interfaces_at = to.ats;
 	config->n_interfaces = to.n;
+}
+
+/* What load_network fills. */
+struct networks {
+	struct config_network *networks;
+	size_t n;
+};
+
+/* "10.1.0.0/16", or an address alone. False: it is neither. */
+static bool parse_network(const char *text, struct config_network *ret)
+{
+	const char *slash = strchr(text, '/');
+	size_t len = slash ? (size_t)(slash - text) : strlen(text);
+	char address[INET_ADDRSTRLEN];
+	unsigned bits = 32;
+	struct in_addr in;
+
+	if (len >= sizeof(address))
+		return false;
+	memcpy(address, text, len);
+	address[len] = '\0';
+	if (inet_pton(AF_INET, address, &in) != 1)
+		return false;
+	if (slash) {
+		len = strlen(slash + 1);
+		if (len < 1 || len > 2 || strspn(slash + 1, "0123456789") < len)
+			return false;
+		bits = (unsigned)(slash[1] - '0');
+		if (len == 2)
+			bits = bits * 10 + (unsigned)(slash[2] - '0');
+		if (bits > 32)
+			return false;
+	}
+	ret->mask = bits ? UINT32_MAX << (32 - bits) : 0;
+	ret->addr = ntohl(in.s_addr);
+	return true;
+}
+
+static void load_network(struct loader *l, const struct schema_key *key,
+	const struct node *node, void *context)
+{
+	struct networks *to = context;
+	struct config_network network;
+	char text[QUOTE_LEN];
+
+	if (!value_is_scalar(l, key, node))
+		return;
+	quote(node->text, node->len, text);
+	if (strlen(node->text) != node->len ||
+		!parse_network(node->text, &network))
+		loader_error(l, node,
+			"%s is not an IPv4 network, such as 10.1.0.0/16", text);
+	else if (network.addr & ~network.mask)
+		loader_error(l, node,
+			"%s has bits set behind its prefix: is the network"
+			" meant, or the address alone (/32)?",
+			text);
+	else
+		to->networks[to->n++] = network;
+}
+
+void load_networks(struct loader *l, const struct schema_key *key,
+	const struct node *node, void *base)
+{
+	size_t n = node->type == NODE_LIST ? node->len : 1;
+	struct config *config = base;
+	struct networks to = {0};
+
+	if (n)
+		to.networks = arena_alloc(l->arena, n * sizeof(*to.networks),
+			_Alignof(struct config_network));
+	if (!to.networks)
+		return;
+	load_items(l, key, node, load_network, &to);
+	config->tftp.allow = to.networks;
+	config->tftp.n_allow = to.n;
 }
 
 static void tell_unknown_arch(struct loader *l, const struct node *key)
@@ -205,6 +282,15 @@ void load_http(struct loader *l, const struct schema_key *key,
 
 	load_section(l, key, node, (struct target){SECTION_HTTP, config},
 		&config->http.at);
+}
+
+void load_history(struct loader *l, const struct schema_key *key,
+	const struct node *node, void *base)
+{
+	struct config *config = base;
+
+	load_section(l, key, node, (struct target){SECTION_HISTORY, config},
+		&config->history.at);
 }
 
 void load_defaults(struct loader *l, const struct schema_key *key,

@@ -108,6 +108,8 @@ bool value_is_scalar(struct loader *l, const struct schema_key *key,
 /* load.c */
 void load_interfaces(struct loader *l, const struct schema_key *key,
 	const struct node *node, void *base);
+void load_networks(struct loader *l, const struct schema_key *key,
+	const struct node *node, void *base);
 void load_loaders(struct loader *l, const struct schema_key *key,
 	const struct node *node, void *base);
 void load_settings_loaders(struct loader *l, const struct schema_key *key,
@@ -117,6 +119,8 @@ void load_dhcp(struct loader *l, const struct schema_key *key,
 void load_tftp(struct loader *l, const struct schema_key *key,
 	const struct node *node, void *base);
 void load_http(struct loader *l, const struct schema_key *key,
+	const struct node *node, void *base);
+void load_history(struct loader *l, const struct schema_key *key,
 	const struct node *node, void *base);
 void load_defaults(struct loader *l, const struct schema_key *key,
 	const struct node *node, void *base);

@@ -14,6 +14,10 @@ static void resolve_voice(struct config_resolved *ret, struct voice voice)
 {
 	const struct config_settings *from = voice.settings;
 
+	if (!ret->sha256 && !ret->image && from->sha256) {
+		ret->sha256 = from->sha256;
+		ret->sha256_at = from->sha256_at;
+	}
 	if (!ret->image && from->image) {
 		ret->image = from->image;
 		ret->image_at = from->image_at;

@@ -8,6 +8,7 @@
 #define STRUCT_DHCP	struct config
 #define STRUCT_TFTP	struct config
 #define STRUCT_HTTP	struct config
+#define STRUCT_HISTORY	struct config
 #define STRUCT_SETTINGS struct config_settings
 #define STRUCT_MACHINE	struct config_machine
 #define STRUCT_GROUP	struct config_group
@@ -46,6 +47,7 @@ const char *schema_section_name(enum schema_section section)
 		[SECTION_DHCP] = "dhcp",
 		[SECTION_TFTP] = "tftp",
 		[SECTION_HTTP] = "http",
+		[SECTION_HISTORY] = "history",
 		[SECTION_SETTINGS] = "defaults",
 		[SECTION_MACHINE] = "machines",
 		[SECTION_GROUP] = "groups"};

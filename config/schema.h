@@ -15,6 +15,7 @@ enum schema_section {
 	SECTION_DHCP,
 	SECTION_TFTP,
 	SECTION_HTTP,
+	SECTION_HISTORY,
 	SECTION_MACHINE,  /* of struct config_machine */
 	SECTION_GROUP,	  /* of struct config_group */
 	SECTION_SETTINGS, /* of struct config_settings */
@@ -38,17 +39,20 @@ enum schema_type {
 	VALUE_NAME,
 	VALUE_GROUP_NAME,
 	VALUE_SERIAL,
+	VALUE_SHA256,
 	VALUE_SCALARS,
 	/* The others each have a function in the loader. */
 	VALUE_UUID = VALUE_SCALARS,
 	VALUE_MACS,
 	VALUE_PREFIXES,
 	VALUE_INTERFACES,
+	VALUE_NETWORKS,
 	VALUE_LOADERS,
 	VALUE_SETTINGS_LOADERS,
 	VALUE_DHCP,
 	VALUE_TFTP,
 	VALUE_HTTP,
+	VALUE_HISTORY,
 	VALUE_DEFAULTS,
 	VALUE_GROUPS,
 	VALUE_MACHINES,

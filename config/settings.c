@@ -7,7 +7,7 @@ const struct config_settings settings_none = {.loader = settings_no_loader};
 
 bool settings_is_empty(const struct config_settings *settings)
 {
-	return !settings->image && !settings->cmdline &&
+	return !settings->image && !settings->cmdline && !settings->sha256 &&
 	       settings->mode == CONFIG_MODE_UNSET &&
 	       settings->offer == CONFIG_OFFER_UNSET &&
 	       settings->loader == settings_no_loader;

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "config/loader.h"
+#include "proto/digest.h"
 
 bool value_is_scalar(
 	struct loader *l, const struct schema_key *key, const struct node *node)
@@ -292,6 +293,24 @@ static bool load_image(struct loader *l, const struct schema_key *key,
 	return keep_text(l, node->text, node->len, ret);
 }
 
+static bool load_sha256(struct loader *l, const struct schema_key *key,
+	const struct node *node, void *ret)
+{
+	struct digest digest;
+	char text[QUOTE_LEN], plain[DIGEST_TEXT_LEN];
+
+	(void)key;
+	if (!digest_parse(node->text, node->len, &digest)) {
+		loader_error(l, node,
+			"%s is not a SHA-256 digest: 64 hexadecimal digits, as"
+			" sha256sum prints them",
+			quote(node->text, node->len, text));
+		return false;
+	}
+	digest_format(&digest, plain);
+	return keep_text(l, plain, strlen(plain), ret);
+}
+
 static bool load_cmdline(struct loader *l, const struct schema_key *key,
 	const struct node *node, void *ret)
 {
@@ -357,7 +376,8 @@ bool value_load(struct loader *l, const struct schema_key *key,
 		[VALUE_CMDLINE] = load_cmdline,
 		[VALUE_NAME] = load_name,
 		[VALUE_GROUP_NAME] = load_name,
-		[VALUE_SERIAL] = load_serial};
+		[VALUE_SERIAL] = load_serial,
+		[VALUE_SHA256] = load_sha256};
 
 	/* null is a value for the base URL: none is fixed. */
 	if (key->type == VALUE_URL && node_is_null(node)) {

@@ -8,7 +8,7 @@ static void check_image(const struct config *config,
 	const struct images *images, const char *name, struct config_at at,
 	struct config_report *report)
 {
-	const struct image *image = images_find(images, name);
+	const struct image *image = images_find_any(images, name);
 
 	if (!image)
 		config_report_add(report, config, at, false,
@@ -27,31 +27,100 @@ static void check_settings(const struct config *config,
 		check_image(config, images, set->image, set->image_at, report);
 }
 
-/* A firmware that loads the image itself gets its command line by splicing. */
-static void check_splice(const struct config *config,
-	const struct images *images, const struct config_machine *machine,
-	struct config_report *report)
-{
+/* What the settings of one machine come to, and their image, which is READY. */
+struct checked {
+	const struct config *config;
+	const struct config_machine *machine; /* NULL: an unknown one */
 	struct config_resolved set;
 	const struct image *image;
+	struct config_report *report;
+};
+
+/* A firmware that loads the image itself gets its command line by splicing. */
+static void check_splice(const struct checked *c)
+{
 	char cmdline[PLAN_CMDLINE_MAX];
 	const char *why;
 
-	config_resolve(config, machine, &set);
-	if (set.mode != CONFIG_MODE_TFTP_UKI || !*set.cmdline || !set.image)
+	if (c->set.mode == CONFIG_MODE_LOCAL || !*c->set.cmdline ||
+		c->image->uki.kind != UKI_KIND_UKI)
 		return;
-	image = images_find(images, set.image);
-	if (!image || image->state != IMAGE_STATE_READY ||
-		image->uki.kind != UKI_KIND_UKI)
-		return;
-	why = decide_cmdline(image, &set, cmdline)
-		      ? image_why_not_splice(image, cmdline)
+	why = decide_cmdline(c->image, &c->set, cmdline)
+		      ? image_why_not_splice(c->image, cmdline)
 		      : "it is too long";
 	if (why)
-		config_report_add(report, config, set.cmdline_at, true,
-			"cmdline: will not be added to %s in mode tftp-uki: "
-			"%s",
-			set.image, why);
+		config_report_add(c->report, c->config, c->set.cmdline_at, true,
+			"cmdline: will not be added to %s %s: %s", c->set.image,
+			c->set.mode == CONFIG_MODE_IPXE
+				? "by UEFI HTTP Boot"
+				: "in mode tftp-uki and by UEFI HTTP Boot",
+			why);
+}
+
+/*
+ * One bad image must not keep the daemon from starting: a warning. While the
+ * digest is not known there is nothing to say; the boots will tell.
+ */
+static void check_pin(const struct checked *c)
+{
+	if (c->set.sha256 && c->image->has_digest &&
+		decide_why_not_pinned(c->image, &c->set))
+		config_report_add(c->report, c->config, c->set.sha256_at, true,
+			"sha256: %s has another digest: it will not be booted",
+			c->set.image);
+}
+
+/*
+ * Architectures are known from the image, and from loaders of the machine's
+ * own. In mode ipxe nothing goes without a loader of the image's.
+ */
+static void check_arch(const struct checked *c)
+{
+	enum arch arch = c->image->uki.arch;
+	bool bios = !image_why_not_bios(c->image);
+	bool own = false, suits = false;
+
+	if (c->set.mode == CONFIG_MODE_LOCAL)
+		return;
+	for (int a = 0; c->machine && a < ARCH_MAX; a++) {
+		bool said = c->machine->settings->loader[a] != NULL;
+
+		own |= said;
+		suits |= said && (a == (int)arch || (a == ARCH_BIOS && bios));
+	}
+	if (own && !suits)
+		config_report_add(c->report, c->config,
+			c->machine->settings->loaders_at, true,
+			"loaders: none of them is for %s, as the image %s is",
+			arch_name(arch), c->image->name);
+	else if (c->set.mode == CONFIG_MODE_IPXE && !c->set.loader[arch] &&
+		 !(bios && c->set.loader[ARCH_BIOS]))
+		config_report_add(c->report, c->config, c->set.image_at, true,
+			"image: %s is for %s, and `loaders` has none for it: "
+			"only UEFI HTTP Boot will boot it",
+			c->image->name, arch_name(arch));
+}
+
+static void check_machine(const struct config *config,
+	const struct images *images, const struct config_machine *machine,
+	struct config_report *report)
+{
+	struct checked c = {
+		.config = config, .machine = machine, .report = report};
+
+	config_resolve(config, machine, &c.set);
+	if (!c.set.image)
+		return;
+	/* Of an index of several architectures each machine takes its own. */
+	c.image = images_find(images, c.set.image);
+	if (!c.image || c.image->state == IMAGE_STATE_REFUSED ||
+		!c.image->parsed)
+		return;
+	check_pin(&c);
+	if (c.image->state == IMAGE_STATE_READY) {
+		check_splice(&c);
+		check_arch(&c);
+	}
 }
 
 static void check_interfaces(const struct config *config,
@@ -85,8 +154,72 @@ void check_config(const struct config *config, const struct images *images,
 	for (size_t i = 0; i < config->n_machines; i++) {
 		check_settings(
 			config, images, config->machines[i].settings, report);
-		check_splice(config, images, &config->machines[i], report);
+		check_machine(config, images, &config->machines[i], report);
 	}
+	if (config->unknown == CONFIG_UNKNOWN_DEFAULT)
+		check_machine(config, images, NULL, report);
 	if (netifs)
 		check_interfaces(config, netifs, report);
+}
+
+static void check_one_seen(const struct config *config,
+	const struct images *images, const struct client_record *r,
+	struct config_report *report)
+{
+	const struct config_machine *machine = config_find(
+		config, &r->mac, r->has_uuid ? &r->uuid : NULL, NULL, NULL);
+	struct config_resolved set;
+	const struct image *image;
+	const char *why;
+
+	if (!machine || r->arch == ARCH_INVALID)
+		return;
+	config_resolve(config, machine, &set);
+	if (!set.image || set.mode == CONFIG_MODE_LOCAL)
+		return;
+	image = images_find_for(images, set.image, r->arch);
+	if (!image && images_find_any(images, set.image))
+		why = "its index has none for that";
+	else if (!image || image->state != IMAGE_STATE_READY)
+		return;
+	else
+		why = r->arch == ARCH_BIOS ? image_why_not_bios(image)
+					   : image_why_not_efi(image, r->arch);
+	if (why)
+		config_report_add(report, config, set.image_at, true,
+			"image: %s does not suit %s, which last asked as %s: "
+			"%s",
+			set.image, machine->name, arch_name(r->arch), why);
+}
+
+void check_seen(const struct config *config, const struct images *images,
+	const struct clients *clients, struct config_report *report)
+{
+	const struct client_record *r;
+
+	TAILQ_FOREACH (r, clients_list(clients), lru)
+		check_one_seen(config, images, r, report);
+}
+
+static bool wants_digest(
+	const struct config_resolved *set, const struct image *image)
+{
+	return set->image && (set->sha256 || image->must_match) &&
+	       image_is_named(image, set->image);
+}
+
+bool check_wants_digest(void *arg, const struct image *image)
+{
+	const struct config *config = arg;
+	struct config_resolved set;
+
+	config_resolve(config, NULL, &set);
+	if (wants_digest(&set, image))
+		return true;
+	for (size_t i = 0; i < config->n_machines; i++) {
+		config_resolve(config, &config->machines[i], &set);
+		if (wants_digest(&set, image))
+			return true;
+	}
+	return false;
 }

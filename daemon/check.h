@@ -6,6 +6,7 @@
 #define DAEMON_CHECK_H
 
 #include "config/config.h"
+#include "daemon/clients.h"
 #include "daemon/images.h"
 #include "daemon/netif.h"
 
@@ -15,5 +16,18 @@
  */
 void check_config(const struct config *config, const struct images *images,
 	const struct netifs *netifs, struct config_report *report);
+
+/*
+ * Warnings for machines that have asked before, so that their architecture is
+ * known, and whose image is for another one.
+ */
+void check_seen(const struct config *config, const struct images *images,
+	const struct clients *clients, struct config_report *report);
+
+/*
+ * For images_hash, with the configuration as arg: is it named there, and pinned
+ * or to match a digest of its own?
+ */
+bool check_wants_digest(void *arg, const struct image *image);
 
 #endif

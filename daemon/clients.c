@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define BUCKETS 4096
+#define RELAYS	64
 
 LIST_HEAD(bucket, client_record);
 
@@ -11,6 +12,8 @@ struct clients {
 	size_t n;
 	struct client_list lru;
 	struct bucket mac[BUCKETS], ip[BUCKETS];
+	uint32_t relay[RELAYS]; /* 0: none */
+	unsigned next_relay;
 };
 
 static size_t hash(const void *data, size_t len)
@@ -123,4 +126,20 @@ void clients_set_ip(
 const struct client_list *clients_list(const struct clients *clients)
 {
 	return &clients->lru;
+}
+
+void clients_saw_relay(struct clients *clients, uint32_t relay)
+{
+	for (size_t i = 0; i < RELAYS; i++)
+		if (clients->relay[i] == relay)
+			return;
+	clients->relay[clients->next_relay++ % RELAYS] = relay;
+}
+
+bool clients_near_relay(const struct clients *clients, uint32_t ip)
+{
+	for (size_t i = 0; i < RELAYS; i++)
+		if (clients->relay[i] && clients->relay[i] >> 16 == ip >> 16)
+			return true;
+	return false;
 }

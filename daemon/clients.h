@@ -32,9 +32,9 @@ struct client_record {
 	bool answered;	    /* the last one got an answer */
 	const char *reason; /* why, or why not; static text */
 	struct offer_memory offer; /* UEFI PXE under `offer: auto` */
-	unsigned loads;     /* loaders given since it last got further */
-	uint64_t loads_us;  /* when the first of them was */
-	bool loops;         /* it goes round in a circle; said once */
+	unsigned loads;		   /* loaders given since it last got further */
+	uint64_t loads_us;	   /* when the first of them was */
+	bool loops;		   /* it goes round in a circle; said once */
 	/* The table's own. */
 	TAILQ_ENTRY(client_record) lru;
 	LIST_ENTRY(client_record) by_mac, by_ip;
@@ -57,6 +57,12 @@ struct client_record *clients_find_ip(
 /* The client now has this address; no other has it any more. */
 void clients_set_ip(
 	struct clients *clients, struct client_record *record, uint32_t ip);
+/*
+ * A DHCP relay at this address was answered; the last 64 are remembered. Its
+ * clients' addresses are near its own, but nobody says how near: a /16.
+ */
+void clients_saw_relay(struct clients *clients, uint32_t relay);
+bool clients_near_relay(const struct clients *clients, uint32_t ip);
 /* Oldest first; read only. */
 const struct client_list *clients_list(const struct clients *clients);
 

@@ -15,80 +15,139 @@ bool content_parse_id(const char *id, size_t len, struct client *ret)
 	return ret->has_uuid;
 }
 
-/* images/NAME, images/NAME/linux, images/NAME/initrd */
-static struct view *find_image(
-	const struct netuki *netuki, const char *name, const char **ret_why)
+/* "@v-" and 16 digits at the end of a name are taken off it. */
+static size_t take_version(
+	const char *name, size_t len, char ret[IMAGE_VERSION_LEN])
 {
-	char whole[IMAGE_NAME_MAX + 1];
-	const char *slash = strchr(name, '/');
-	size_t len = slash ? (size_t)(slash - name) : strlen(name);
-	const struct image *image;
+	static const size_t digits = IMAGE_VERSION_LEN - 1;
+	const char *mark = name + len - digits - 3;
 
-	*ret_why = "no such image";
-	if (len > IMAGE_NAME_MAX)
-		return NULL;
-	memcpy(whole, name, len);
-	whole[len] = '\0';
-	image = images_find(netuki->images, whole);
-	if (!image)
-		return NULL;
-	if (image->state != IMAGE_STATE_READY) {
-		*ret_why = "the image is not offered";
-		return NULL;
+	if (len < digits + 4 || memcmp(mark, "@v-", 3) != 0)
+		return len;
+	memcpy(ret, mark + 3, digits);
+	ret[digits] = '\0';
+	return len - digits - 3;
+}
+
+bool content_parse_name(const char *path, struct content_name *ret)
+{
+	const char *name = path_below(path, "images"), *slash;
+	size_t len;
+
+	*ret = (struct content_name){.part = CONTENT_WHOLE};
+	if (!name) {
+		ret->id = path_below(path, "machines");
+		slash = ret->id ? strchr(ret->id, '/') : NULL;
+		if (!slash)
+			return false;
+		ret->id_len = (size_t)(slash - ret->id);
+		name = slash + 1;
 	}
-	if (!slash)
+	slash = strchr(name, '/');
+	len = slash ? (size_t)(slash - name) : strlen(name);
+	len = take_version(name, len, ret->version);
+	if (!len || len > IMAGE_NAME_MAX)
+		return false;
+	memcpy(ret->image, name, len);
+	ret->image[len] = '\0';
+	if (slash && strcmp(slash, "/linux") == 0)
+		ret->part = CONTENT_KERNEL;
+	else if (slash && strcmp(slash, "/initrd") == 0)
+		ret->part = CONTENT_INITRD;
+	else if (slash)
+		return false;
+	return true;
+}
+
+bool content_find_machine(const struct config *config, const char *id,
+	size_t len, const struct config_machine **ret)
+{
+	struct client client = {0};
+	const struct config_machine *machine = NULL;
+	bool named = content_parse_id(id, len, &client);
+	char name[STATE_NAME_MAX + 1];
+
+	if (named)
+		machine = config_find(config,
+			client.has_mac ? &client.mac : NULL,
+			client.has_uuid ? &client.uuid : NULL, NULL, NULL);
+	if (!machine && len <= STATE_NAME_MAX) {
+		memcpy(name, id, len);
+		name[len] = '\0';
+		machine = config_find_name(config, name);
+	}
+	if (!machine && !(named && config->unknown == CONFIG_UNKNOWN_DEFAULT))
+		return false;
+	*ret = machine;
+	return true;
+}
+
+static struct view *view_of(
+	const struct image *image, const struct content_name *name)
+{
+	switch (name->part) {
+	case CONTENT_WHOLE:
 		return image_view(image);
-	*ret_why = "the image has no such part";
-	if (strcmp(slash, "/linux") == 0)
+	case CONTENT_KERNEL:
 		return image_view_kernel(image);
-	if (strcmp(slash, "/initrd") == 0)
+	case CONTENT_INITRD:
 		return image_view_initrd(image);
+	}
 	return NULL;
 }
 
-/* machines/ID/NAME: the image with this machine's own command line. */
-static struct view *find_spliced(
-	const struct netuki *netuki, const char *rest, const char **ret_why)
+static struct view *find_image(const struct netuki *netuki,
+	const struct content_name *name, const char **ret_why)
 {
-	const char *slash = strchr(rest, '/');
-	struct client client = {0};
-	const struct config_machine *machine;
-	struct config_resolved set;
+	struct decide_world world = netuki_world(netuki);
+	const struct config_machine *machine = NULL;
+	struct config_resolved set = {.cmdline = ""};
+	struct decide_override override;
 	const struct image *image;
-	char cmdline[PLAN_CMDLINE_MAX];
+	char buf[PLAN_CMDLINE_MAX];
+	const char *cmdline;
 
 	*ret_why = "no such machine";
-	if (!slash || !content_parse_id(rest, (size_t)(slash - rest), &client))
+	if (name->id && !content_find_machine(netuki->config, name->id,
+				name->id_len, &machine))
 		return NULL;
-	machine =
-		config_find(netuki->config, client.has_mac ? &client.mac : NULL,
-			client.has_uuid ? &client.uuid : NULL, NULL, NULL);
-	if (!machine && netuki->config->unknown == CONFIG_UNKNOWN_IGNORE)
-		return NULL;
-	config_resolve(netuki->config, machine, &set);
+	if (name->id)
+		decide_settings(&world, machine, &set, &override);
 	*ret_why = "that is not this machine's image";
-	if (!set.image || strcmp(set.image, slash + 1) != 0)
+	image = *name->version ? images_find_version(netuki->images,
+					 name->image, name->version)
+			       : images_find(netuki->images, name->image);
+	if (name->id && image &&
+		(!set.image || !image_is_named(image, set.image)))
 		return NULL;
-	image = images_find(netuki->images, set.image);
+	*ret_why = "no such image";
+	if (!image)
+		return NULL;
 	*ret_why = "the image is not offered";
-	if (!image || image->state != IMAGE_STATE_READY)
+	if (image->state != IMAGE_STATE_READY)
 		return NULL;
-	*ret_why = "its command line cannot be exchanged";
-	if (!decide_cmdline(image, &set, cmdline))
+	*ret_why = decide_why_not_pinned(image, &set);
+	if (*ret_why)
 		return NULL;
-	return image_view_spliced(image, cmdline);
+	if (name->part == CONTENT_WHOLE) {
+		cmdline = decide_splice(image, &set, buf, ret_why);
+		*ret_why = "memory is short";
+		if (cmdline)
+			return image_view_spliced(image, cmdline);
+	}
+	*ret_why = "the image has no such part";
+	return view_of(image, name);
 }
 
 struct view *content_find(
 	struct netuki *netuki, const char *path, const char **ret_why)
 {
 	const char *rest;
+	struct content_name name;
 	struct view *view;
 
-	if ((rest = path_below(path, "images")))
-		return find_image(netuki, rest, ret_why);
-	if ((rest = path_below(path, "machines")))
-		return find_spliced(netuki, rest, ret_why);
+	if (content_parse_name(path, &name))
+		return find_image(netuki, &name, ret_why);
 	rest = path_below(path, "loaders");
 	view = loaders_view(netuki->loaders, rest ? rest : path);
 	if (!view)

@@ -16,10 +16,30 @@
 struct view *content_find(
 	struct netuki *netuki, const char *path, const char **ret_why);
 
+enum content_part { CONTENT_WHOLE, CONTENT_KERNEL, CONTENT_INITRD };
+
+/* A path that names an image: images/NAME or machines/ID/NAME, or a part. */
+struct content_name {
+	const char *id; /* within the path; NULL: images/ */
+	size_t id_len;
+	char image[IMAGE_NAME_MAX + 1];
+	char version[IMAGE_VERSION_LEN]; /* of NAME@v-VERSION; "": any */
+	enum content_part part;
+};
+
+/* False: the normalised path names no image. */
+bool content_parse_name(const char *path, struct content_name *ret);
+
 /*
  * "52-54-00-12-34-56" or a UUID, as in ipxe/ID and machines/ID, the first
  * len bytes of id: sets what it names in *ret. False if it is neither.
  */
 bool content_parse_id(const char *id, size_t len, struct client *ret);
+/*
+ * The machine that machines/ID means: ID may be its name, too. False: there
+ * is none; true with NULL: an unknown machine, and such are booted.
+ */
+bool content_find_machine(const struct config *config, const char *id,
+	size_t len, const struct config_machine **ret);
 
 #endif

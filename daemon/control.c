@@ -13,13 +13,19 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/control_boots.h"
 #include "daemon/control_json.h"
 #include "daemon/log.h"
+#include "daemon/state.h"
+
+#define CONTROL_PATIENCE_S 10
 
 struct caller {
 	struct control *control;
 	LIST_ENTRY(caller) link;
 	struct bufferevent *bev;
+	json_t *reply;		     /* waits until what it tells of is saved */
+	struct control_query *query; /* runs: the answer comes later */
 	bool follows, done;
 };
 
@@ -35,6 +41,12 @@ struct control {
 
 static void caller_free(struct caller *caller)
 {
+	if (caller->reply) {
+		state_forget_wait(caller->control->netuki->state, caller);
+		json_decref(caller->reply);
+	}
+	if (caller->query)
+		control_boots_cancel(caller->query);
 	LIST_REMOVE(caller, link);
 	caller->control->n_callers--;
 	bufferevent_free(caller->bev);
@@ -91,27 +103,98 @@ static void on_written(struct bufferevent *bev, void *arg)
 		caller_free(caller);
 }
 
+static void answer(struct caller *caller, json_t *reply)
+{
+	caller->done = true;
+	write_line(caller, reply);
+	json_decref(reply);
+}
+
+/* What the request changed is on the disk now, or cannot be. */
+static void on_saved(void *arg)
+{
+	static const struct timeval patience = {CONTROL_PATIENCE_S, 0};
+	struct caller *caller = arg;
+	const char *problem = state_problem(caller->control->netuki->state);
+	json_t *reply = caller->reply;
+
+	caller->reply = NULL;
+	bufferevent_set_timeouts(caller->bev, &patience, &patience);
+	if (problem) {
+		json_t *error = control_error(
+			"it is in force, but could not be saved, and a "
+			"restart would forget it: %s",
+			problem);
+
+		json_object_update_missing(error, reply);
+		json_decref(reply);
+		reply = error;
+	}
+	answer(caller, reply);
+}
+
+static void serve_one(struct caller *caller, const json_t *request)
+{
+	struct netuki *netuki = caller->control->netuki;
+	bool changed;
+	json_t *reply = control_answer(netuki, request, &changed);
+
+	if (!reply)
+		reply = control_error("the answer is not Unicode");
+	if (!changed) {
+		answer(caller, reply);
+		return;
+	}
+	caller->reply = reply;
+	/* The disk may be slow; whoever asks will wait. */
+	bufferevent_set_timeouts(caller->bev, NULL, NULL);
+	state_when_saved(netuki->state, on_saved, caller);
+}
+
+static void on_history(void *arg, const char *text)
+{
+	static const struct timeval patience = {CONTROL_PATIENCE_S, 0};
+	struct caller *caller = arg;
+
+	caller->query = NULL;
+	caller->done = true;
+	bufferevent_set_timeouts(caller->bev, &patience, &patience);
+	bufferevent_write(caller->bev, text, strlen(text));
+	bufferevent_write(caller->bev, "\n", 1);
+}
+
+static void ask_history(struct caller *caller, const json_t *request)
+{
+	json_t *error;
+
+	caller->query = control_boots_ask(
+		caller->control->netuki, request, on_history, caller, &error);
+	if (caller->query)
+		bufferevent_set_timeouts(caller->bev, NULL, NULL);
+	else
+		answer(caller, error);
+}
+
 static void serve(struct caller *caller, const char *line)
 {
 	json_error_t error;
-	json_t *request = json_loads(line, 0, &error);
-	const char *command =
-		json_string_value(json_object_get(request, "command"));
-	json_t *reply;
+	json_t *request = json_loads(line, 0, &error), *reply;
+	const char *command = control_text(request, "command");
 
 	if (command && strcmp(command, "boots") == 0 &&
 		json_is_true(json_object_get(request, "follow"))) {
 		caller->follows = true;
 		bufferevent_set_timeouts(caller->bev, NULL, NULL);
 		reply = json_pack("{s:b}", "following", true);
+		write_line(caller, reply);
+		json_decref(reply);
+	} else if (request && control_boots_is(request)) {
+		ask_history(caller, request);
+	} else if (request) {
+		serve_one(caller, request);
 	} else {
-		caller->done = true;
-		reply = request ? control_answer(
-					  caller->control->netuki, request)
-				: json_pack("{s:s}", "error", "not JSON");
+		answer(caller, control_error("not JSON: %s", error.text));
 	}
-	write_line(caller, reply);
-	json_decref(reply);
 	json_decref(request);
 }
 
@@ -121,7 +204,7 @@ static void on_readable(struct bufferevent *bev, void *arg)
 	struct evbuffer *in = bufferevent_get_input(bev);
 	char *line;
 
-	if (caller->follows || caller->done) {
+	if (caller->follows || caller->done || caller->reply || caller->query) {
 		evbuffer_drain(in, evbuffer_get_length(in));
 		return;
 	}
@@ -135,7 +218,7 @@ static void on_readable(struct bufferevent *bev, void *arg)
 
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
-	static const struct timeval patience = {10, 0};
+	static const struct timeval patience = {CONTROL_PATIENCE_S, 0};
 	struct control *control = arg;
 	int conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct caller *caller;

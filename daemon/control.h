@@ -1,8 +1,9 @@
 /*
  * control: the Unix socket that netukictl talks to. A client sends one JSON
  * object on a line, {"command": NAME, ...}; the daemon answers with one JSON
- * object on a line and closes, or, for {"command": "boots", "follow": true},
- * goes on writing one object for each event of the journal.
+ * object on a line and closes (what is changed is saved first), or, for
+ * {"command": "boots", "follow": true}, goes on writing one object for each
+ * event of the journal.
  *
  * The socket is for its owner and group; nothing on the network reaches it.
  */
@@ -12,7 +13,7 @@
 #include "daemon/netuki.h"
 
 #define CONTROL_MAX_CLIENTS 32
-#define CONTROL_MAX_REQUEST 4096
+#define CONTROL_MAX_REQUEST (1u << 20) /* the names of many machines */
 #define CONTROL_MAX_BACKLOG (1u << 20) /* a follower that does not read */
 
 /* 0, or -errno after having logged why. */

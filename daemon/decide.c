@@ -22,6 +22,75 @@ const char *plan_kind_name(enum plan_kind kind)
 	return "?";
 }
 
+const char *plan_form_name(enum pxe_form form)
+{
+	switch (form) {
+	case PXE_FORM_DIRECT:
+		return "direct";
+	case PXE_FORM_PXE_PORT:
+		return "pxe-port";
+	case PXE_FORM_IPXE:
+		return "ipxe";
+	case PXE_FORM_HTTP:
+		return "http";
+	case PXE_FORM_LOCAL:
+		return "local";
+	}
+	return "?";
+}
+
+static void set_mode(struct config_resolved *set,
+	struct decide_override *override, enum config_mode mode, const char *by)
+{
+	set->mode = mode;
+	set->mode_from = CONFIG_ORIGIN_OVERRIDE;
+	set->mode_at = (struct config_at){0};
+	override->mode = by;
+}
+
+static void set_once(struct config_resolved *set,
+	struct decide_override *override, const struct state_machine *m)
+{
+	override->once = true;
+	if (m->once_mode != CONFIG_MODE_UNSET)
+		set_mode(set, override, m->once_mode, "boot-once");
+	else if (set->mode == CONFIG_MODE_LOCAL)
+		set_mode(set, override, CONFIG_MODE_IPXE, "boot-once");
+	if (m->once_image[0]) {
+		set->image = m->once_image;
+		set->sha256 = NULL; /* the file pins its own image */
+		set->image_from = CONFIG_ORIGIN_OVERRIDE;
+		set->image_at = (struct config_at){0};
+	}
+}
+
+void decide_settings(const struct decide_world *world,
+	const struct config_machine *machine, struct config_resolved *ret,
+	struct decide_override *ret_override)
+{
+	static const struct state_machine nothing;
+	const struct state_machine *m =
+		machine ? state_find(world->state, machine->name) : NULL;
+	enum config_mode all = state_mode_for_all(world->state);
+
+	if (!m)
+		m = &nothing;
+	*ret_override = (struct decide_override){0};
+	config_resolve(world->config, machine, ret);
+	if (m->mode != CONFIG_MODE_UNSET)
+		set_mode(ret, ret_override, m->mode, "mode");
+	else if (all != CONFIG_MODE_UNSET)
+		set_mode(ret, ret_override, all, "mode --all");
+	if (m->once)
+		set_once(ret, ret_override, m);
+	if (ret->mode == CONFIG_MODE_ALTERNATE) {
+		ret_override->alternate = true;
+		ret->mode = m->last_mode == CONFIG_MODE_IPXE
+				    ? CONFIG_MODE_TFTP_UKI
+				    : CONFIG_MODE_IPXE;
+	}
+}
+
 void decide_client_id(const struct client *client, char ret[UUID_TEXT_LEN])
 {
 	if (client->has_mac)
@@ -56,7 +125,10 @@ static void put_base(struct wire_writer *w, const struct config *config,
 		return;
 	}
 	wire_put_text(w, "http://");
-	wire_put_ipv4(w, client->server);
+	if (client->server6)
+		wire_put_text(w, client->server6);
+	else
+		wire_put_ipv4(w, client->server);
 	if (config->http.port != 80) {
 		wire_put_text(w, ":");
 		wire_put_dec(w, config->http.port);
@@ -80,22 +152,76 @@ static void put_escaped(struct wire_writer *w, const char *name)
 	}
 }
 
-/* Does what is sent have to differ from the file? */
-static bool wants_splice(const struct plan *plan)
+const char *decide_why_not_pinned(
+	const struct image *image, const struct config_resolved *set)
 {
-	return plan->image && *plan->set.cmdline &&
-	       plan->image->uki.kind == UKI_KIND_UKI;
+	char digest[DIGEST_TEXT_LEN];
+
+	if (!set->sha256)
+		return NULL;
+	if (image->digest_error)
+		return "its digest could not be computed, and `sha256` pins it";
+	if (!image->has_digest)
+		return "its digest is being computed, as `sha256` pins it: try "
+		       "again soon";
+	digest_format(&image->digest, digest);
+	return strcmp(digest, set->sha256) == 0
+		       ? NULL
+		       : "its digest is not what `sha256` says";
 }
 
-static void put_image_path(
-	struct wire_writer *w, const struct client *client, bool spliced)
+bool decide_has_initrd(const struct image *image)
 {
+	return uki_find(&image->uki, ".initrd") ||
+	       uki_find(&image->uki, ".ucode");
+}
+
+const char *decide_splice(const struct image *image,
+	const struct config_resolved *set, char ret[PLAN_CMDLINE_MAX],
+	const char **ret_why)
+{
+	*ret_why = NULL;
+	if (!*set->cmdline || image->uki.kind != UKI_KIND_UKI)
+		return NULL;
+	if (decide_cmdline(image, set, ret))
+		*ret_why = image_why_not_splice(image, ret);
+	else
+		*ret_why = "the command line is too long: the machine's part "
+			   "is left out";
+	return *ret_why ? NULL : ret;
+}
+
+/* "ID" of machines/ID: what finds the same machine again. */
+static void put_machine_id(struct wire_writer *w, const struct client *client,
+	const struct plan *plan)
+{
+	const char *by = plan->matched_by;
 	char id[UUID_TEXT_LEN];
 
-	if (spliced) {
+	if (plan->machine && by && strcmp(by, "serial") == 0 &&
+		!strchr(plan->machine->name, '/')) {
+		put_escaped(w, plan->machine->name);
+		return;
+	}
+	if (by && strcmp(by, "uuid") == 0)
+		uuid_format(&client->uuid, id);
+	else
 		decide_client_id(client, id);
+	wire_put_text(w, id);
+}
+
+/*
+ * While boot-once or `alternate` waits for the last byte of this boot's image,
+ * its name says whose it is: an address may be a relay's or unknown.
+ */
+static void put_image_path(struct wire_writer *w, const struct client *client,
+	const struct plan *plan, bool spliced)
+{
+	/* A pin is looked at again when the image is asked for. */
+	if (spliced || plan->override.once || plan->override.alternate ||
+		plan->set.sha256) {
 		wire_put_text(w, "machines/");
-		wire_put_text(w, id);
+		put_machine_id(w, client, plan);
 		wire_put_text(w, "/");
 	} else {
 		wire_put_text(w, "images/");
@@ -145,8 +271,9 @@ static void give_loader(const struct decide_world *world,
 static void give_image(const struct decide_world *world,
 	const struct client *client, struct plan *plan, const char *reason)
 {
-	bool spliced = wants_splice(plan);
+	char cmdline[PLAN_CMDLINE_MAX];
 	struct wire_writer w;
+	bool spliced;
 
 	plan->image_problem = image_why_not_efi(plan->image, client->arch);
 	if (plan->image_problem) {
@@ -155,17 +282,8 @@ static void give_image(const struct decide_world *world,
 			"the image does not suit: iPXE will say so");
 		return;
 	}
-	if (spliced) {
-		char cmdline[PLAN_CMDLINE_MAX];
-
-		if (!decide_cmdline(plan->image, &plan->set, cmdline))
-			plan->warning = "the command line is too long: the "
-					"machine's part is left out";
-		else
-			plan->warning =
-				image_why_not_splice(plan->image, cmdline);
-		spliced = !plan->warning;
-	}
+	spliced =
+		decide_splice(plan->image, &plan->set, cmdline, &plan->warning);
 	plan->kind = PLAN_IMAGE;
 	plan->reason = reason;
 	wire_writer_init(&w, plan->file, sizeof(plan->file));
@@ -173,7 +291,7 @@ static void give_image(const struct decide_world *world,
 		put_base(&w, world->config, client);
 		wire_put_text(&w, "/");
 	}
-	put_image_path(&w, client, spliced);
+	put_image_path(&w, client, plan, spliced);
 	if (client->firmware == PXE_FIRMWARE_HTTP)
 		put_escaped(&w, plan->image->name);
 	else
@@ -235,21 +353,29 @@ static enum pxe_form choose_form(
 	case PXE_FIRMWARE_MAX:
 		break;
 	}
-	return plan->set.offer == CONFIG_OFFER_PXE_PORT ? PXE_FORM_PXE_PORT
-							: PXE_FORM_DIRECT;
+	if (plan->set.offer == CONFIG_OFFER_PXE_PORT ||
+		(plan->set.offer != CONFIG_OFFER_DIRECT &&
+			client->auto_form == CONFIG_OFFER_PXE_PORT))
+		return PXE_FORM_PXE_PORT;
+	return PXE_FORM_DIRECT;
 }
 
-static void find_image(const struct decide_world *world, struct plan *plan)
+static void find_image(const struct decide_world *world,
+	const struct client *client, struct plan *plan)
 {
 	if (!plan->set.image) {
 		plan->image_problem = "no image is configured for it";
 		return;
 	}
-	plan->image = images_find(world->images, plan->set.image);
+	plan->image =
+		images_find_for(world->images, plan->set.image, client->arch);
 	if (!plan->image)
 		plan->image_problem = "the image is not in the catalogue";
 	else if (plan->image->state != IMAGE_STATE_READY)
 		plan->image_problem = plan->image->why;
+	else
+		plan->image_problem =
+			decide_why_not_pinned(plan->image, &plan->set);
 }
 
 static void decide_firmware(const struct decide_world *world,
@@ -295,7 +421,7 @@ void decide(const struct decide_world *world, const struct client *client,
 		config_find(config, client->has_mac ? &client->mac : NULL,
 			client->has_uuid ? &client->uuid : NULL, client->serial,
 			&ret->matched_by);
-	config_resolve(config, ret->machine, &ret->set);
+	decide_settings(world, ret->machine, &ret->set, &ret->override);
 	if (!ret->machine && config->unknown == CONFIG_UNKNOWN_IGNORE) {
 		be_silent(ret, "unknown machine (unknown-machines: ignore)");
 		return;
@@ -305,7 +431,7 @@ void decide(const struct decide_world *world, const struct client *client,
 		go_local(world, client, ret);
 		return;
 	}
-	find_image(world, ret);
+	find_image(world, client, ret);
 	if (!ret->machine && !ret->set.image) {
 		be_silent(ret, "unknown machine, and `defaults` has no image");
 		return;
@@ -323,8 +449,13 @@ static bool put_url(const struct decide_world *world,
 	wire_writer_init(&w, ret, PLAN_FILE_MAX);
 	put_base(&w, world->config, client);
 	wire_put_text(&w, "/");
-	put_image_path(&w, client, spliced);
+	put_image_path(&w, client, plan, spliced);
 	put_escaped(&w, plan->image->name);
+	/* The parts of one boot shall be of one version of the image. */
+	if (*part && *plan->image->version_tag) {
+		wire_put_text(&w, "@v-");
+		wire_put_text(&w, plan->image->version_tag);
+	}
 	wire_put_text(&w, part);
 	return wire_terminate(&w) != NULL;
 }
@@ -363,8 +494,7 @@ static void script_kernel(const struct decide_world *world,
 		.url = ret->url,
 		.cmdline = ret->cmdline,
 	};
-	if (uki_find(&plan->image->uki, ".initrd") ||
-		uki_find(&plan->image->uki, ".ucode"))
+	if (decide_has_initrd(plan->image))
 		ret->script.initrd = ret->initrd;
 	if (!put_url(world, client, plan, false, "/linux", ret->url) ||
 		!put_url(world, client, plan, false, "/initrd", ret->initrd))

@@ -6,9 +6,12 @@
  * Names in what it hands out:
  *   TFTP  FILE                 a loader, by its file name
  *         images/NAME          an image
- *         machines/ID/NAME     an image with the machine's own command line
+ *         machines/ID/NAME     a machine's own image: with its own command
+ *                              line, or where it matters who had it whole
  *   HTTP  /ipxe/MAC            the script for iPXE
- *         /images/NAME[/linux|/initrd], /machines/ID/NAME, /loaders/FILE
+ *         (NAME may be NAME@v-VERSION: that one, or nothing)
+ *         /images/NAME[/linux|/initrd], /machines/ID/NAME[/linux|/initrd],
+ *         /loaders/FILE
  */
 #ifndef DAEMON_DECIDE_H
 #define DAEMON_DECIDE_H
@@ -18,6 +21,7 @@
 
 #include "config/config.h"
 #include "daemon/images.h"
+#include "daemon/state.h"
 #include "proto/ipxe_script.h"
 #include "proto/pxe.h"
 
@@ -31,13 +35,36 @@ struct client {
 	struct uuid uuid;
 	const char *serial; /* NULL: not known */
 	uint32_t server;    /* our address it reached us on; host order */
+	/* The same, of IPv6: "[ADDRESS]"; NULL: it is not. */
+	const char *server6;
+	/* Under `offer: auto`: the form to try; UNSET: direct (offer_form). */
+	enum config_offer auto_form;
 };
 
 /* What decide() goes by, besides the client. */
 struct decide_world {
 	const struct config *config;
 	const struct images *images;
+	const struct state *state; /* NULL: nothing was set at run time */
 };
+
+/* What of a machine's settings was said at run time, not by the file. */
+struct decide_override {
+	const char *mode; /* by which command: "mode", "mode --all",
+			     "boot-once"; NULL: by none */
+	bool once;	  /* boot-once is in force */
+	bool alternate;	  /* the mode is `alternate`: set.mode is this boot's */
+};
+
+/*
+ * The settings in force for a machine (NULL: an unknown one), by the
+ * configuration and by what was set at run time over it. Everyone who shows or
+ * serves something of a machine asks here. An image set by boot-once is the
+ * state's text: valid until that changes.
+ */
+void decide_settings(const struct decide_world *world,
+	const struct config_machine *machine, struct config_resolved *ret,
+	struct decide_override *ret_override);
 
 enum plan_kind {
 	PLAN_SILENCE, /* no answer; `reason` */
@@ -56,6 +83,7 @@ struct plan {
 	const struct config_machine *machine; /* NULL: unknown */
 	const char *matched_by; /* "mac", "uuid", ...; NULL if unknown */
 	struct config_resolved set;
+	struct decide_override override;
 	const struct image *image; /* NULL: none, or not in the catalogue */
 	const char *image_problem; /* NULL, or why the image cannot be had */
 	const char *warning;	   /* NULL, or what will disappoint */
@@ -86,8 +114,27 @@ void decide_script(const struct decide_world *world,
 bool decide_cmdline(const struct image *image,
 	const struct config_resolved *set, char ret[PLAN_CMDLINE_MAX]);
 
-/* "ID" of machines/ID/NAME: the MAC with dashes, else the UUID. */
+/*
+ * NULL, or why these settings, which pin the image's digest, forbid it.
+ */
+const char *decide_why_not_pinned(
+	const struct image *image, const struct config_resolved *set);
+/* Does a BIOS machine fetch an initrd after the kernel? */
+bool decide_has_initrd(const struct image *image);
+
+/*
+ * Is what this machine gets spliced, that is, must its .cmdline differ from
+ * the file's? NULL if not, or if it should but cannot; then *ret_why says why.
+ * Else the whole command line, in ret.
+ */
+const char *decide_splice(const struct image *image,
+	const struct config_resolved *set, char ret[PLAN_CMDLINE_MAX],
+	const char **ret_why);
+
+/* "ID" of ipxe/ID: the MAC with dashes, else the UUID. */
 void decide_client_id(const struct client *client, char ret[UUID_TEXT_LEN]);
+/* "direct", "pxe-port", ... */
+const char *plan_form_name(enum pxe_form form);
 /* "silence", "loader", ... */
 const char *plan_kind_name(enum plan_kind kind);
 

@@ -22,23 +22,6 @@ struct asked {
 	struct client_record *record; /* NULL: no MAC known */
 };
 
-static const char *form_name(enum pxe_form form)
-{
-	switch (form) {
-	case PXE_FORM_DIRECT:
-		return "direct";
-	case PXE_FORM_PXE_PORT:
-		return "pxe-port";
-	case PXE_FORM_IPXE:
-		return "ipxe";
-	case PXE_FORM_HTTP:
-		return "http";
-	case PXE_FORM_LOCAL:
-		return "local";
-	}
-	return "?";
-}
-
 static void note_event(struct dhcp_answerer *s, const struct asked *a,
 	enum journal_kind kind, const char *file, const char *detail)
 {
@@ -50,6 +33,7 @@ static void note_event(struct dhcp_answerer *s, const struct asked *a,
 		.firmware = a->client.firmware,
 		.arch = a->client.arch,
 		.file = file,
+		.xid = a->message->xid,
 		.detail = detail,
 	};
 
@@ -75,8 +59,8 @@ static void note_client(struct dhcp_answerer *s, struct asked *a)
 	a->record = r;
 	if (a->ask == PXE_ASK_ACK)
 		r->offer.led_on = true;
-	a->client.auto_form = offer_form_choose(
-		&r->offer, a->message->xid, CONFIG_OFFER_UNSET);
+	a->client.auto_form = offer_form_choose(&r->offer, a->message->xid,
+		state_form(s->netuki->state, &a->client.mac));
 }
 
 /* What was offered, so that the next attempt can tell whether it led on. */
@@ -84,7 +68,10 @@ static void remember_offer(struct asked *a)
 {
 	struct offer_memory *m = &a->record->offer;
 
-	if (a->ask != PXE_ASK_OFFER || a->client.firmware != PXE_FIRMWARE_UEFI)
+	if (a->ask != PXE_ASK_OFFER ||
+		a->client.firmware != PXE_FIRMWARE_UEFI ||
+		a->plan.set.offer == CONFIG_OFFER_DIRECT ||
+		a->plan.set.offer == CONFIG_OFFER_PXE_PORT)
 		return;
 	if (m->xid != a->message->xid)
 		m->led_on = false;
@@ -137,7 +124,7 @@ static size_t build(struct dhcp_answerer *s, struct asked *a, uint8_t *out)
 		return 0;
 	}
 	note_event(s, a, offer ? JOURNAL_OFFER : JOURNAL_ACK, reply.file,
-		form_name(reply.form));
+		plan_form_name(reply.form));
 	if (a->plan.warning && log_allow(&s->limit))
 		log_warn("%s: %s", a->plan.file, a->plan.warning);
 	if (offer)
@@ -225,6 +212,8 @@ void dhcp_answer(struct dhcp_answerer *s, const struct dhcp_heard *in,
 		NULL, a.who.vendor);
 	ret->len = build(s, &a, ret->data);
 	address(&a, in, ret);
+	if (ret->len && message.giaddr)
+		clients_saw_relay(netuki->clients, message.giaddr);
 }
 
 /*

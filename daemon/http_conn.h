@@ -1,7 +1,8 @@
 /*
  * http_conn: one connection of the HTTP server, and the server that its
  * connections share. Between http_service.c (accepting, deadlines, caps),
- * http_conn.c (reading and sending) and http_reply.c (what to answer).
+ * http_peer.c (who it is), http_conn.c (requests), http_send.c (sending),
+ * http_bulk.c (large answers: pace and turn) and http_reply.c (what to answer).
  */
 #ifndef DAEMON_HTTP_CONN_H
 #define DAEMON_HTTP_CONN_H
@@ -18,28 +19,40 @@
 
 struct worker_job;
 
+/* Where a large answer stands. */
+enum http_bulk {
+	HTTP_BULK_NONE,	   /* not large, or nobody counts it */
+	HTTP_BULK_WAITING, /* for its turn; the client gets drops meanwhile */
+	HTTP_BULK_RUNNING
+};
+
 struct http_conn {
 	struct http_service *service;
-	TAILQ_ENTRY(http_conn) link;
+	TAILQ_ENTRY(http_conn) link, bulk_link;
 	struct event event; /* for reading, or for writing */
 	int fd;
+	enum http_bulk bulk;
 	bool writing;	  /* what the event waits for */
 	bool close_after; /* this answer is the last one */
 	bool refused;	  /* what came is no request: hang up */
-	bool draining;	  /* hung up; reading what still comes */
+	bool lingering;	  /* hung up; reading what still comes */
 	bool noted;	  /* the transfer is in the journal */
-	bool has_mac;
+	bool partial;	  /* a range that ends before the file does */
+	bool paced;	  /* the kernel paces it */
+	bool has_mac, asked_mac;
 	struct mac mac;
-	struct sockaddr_in peer, local;
+	struct in6_addr peer, local; /* IPv4 addresses as ::ffff:A.B.C.D */
+	unsigned ifindex;	     /* of the interface it came in by */
 	uint64_t deadline_us;
 	/* Requests: `in` is NULL while there is nothing of one. */
 	char *in;
 	uint32_t in_len, in_scanned;
 	/* The answer: first `out`, then the view's range. */
 	uint32_t out_len, out_at;
-	char *out;
+	char *out; /* NULL: there is no answer to send */
 	struct view *view;
 	uint64_t view_at, view_end;
+	uint64_t warm_to; /* the page cache had it up to here */
 	uint64_t begin_us, begin_at;
 	char *path; /* of the running answer, for the journal */
 	struct worker_job *job;
@@ -49,28 +62,93 @@ TAILQ_HEAD(http_conns, http_conn);
 
 struct http_service {
 	struct netuki *netuki;
-	int fd;
+	int fd; /* -1: no longer listening */
 	struct event *acceptable, *tick;
-	bool paused; /* out of descriptors: not accepting */
-	struct http_conns conns;
+	bool paused;	     /* not accepting for now */
+	uint64_t paused_us;  /* when that was last said; 0: never */
+	unsigned open_max;   /* connections */
+	unsigned bulk_count; /* running ones */
+	struct http_conns conns, bulk_waiting;
 	struct http_counts counts;
-	struct log_limit limit;
 	uint16_t per_addr[4096]; /* connections, by a hash of the address */
 };
 
+/* http_conn.c: requests. */
+
 /* Begin to read requests. */
 void http_conn_start(struct http_conn *conn);
-void http_conn_free(struct http_conn *conn);
-/* The deadline has passed. */
+/* Go on with what there is to do, as if the socket could be written to. */
+void http_conn_resume(struct http_conn *conn);
+/* The deadline has passed. The connection may be no more afterwards. */
 void http_conn_expire(struct http_conn *conn);
+/* The service ends: no request is read any more. Likewise. */
+void http_conn_end_soon(struct http_conn *conn);
+void http_conn_set_deadline(struct http_conn *conn, unsigned seconds);
+/* Have the event wait for reading or for writing. */
+void http_conn_wait(struct http_conn *conn, bool writing);
+/* Ends it at once and for good: http_service.c. */
+void http_conn_free(struct http_conn *conn);
+
+/* http_send.c: the answer. */
+
+/* For one client before others get a turn; and when there are no others. */
+#define HTTP_CHUNK	 (512u << 10)
+#define HTTP_CHUNK_ALONE (2u << 20)
+
+enum http_sent {
+	HTTP_SENT_ALL,
+	HTTP_SENT_PART, /* go on when the socket can be written to */
+	HTTP_SENT_WAIT, /* go on when http_conn_resume is called */
+	HTTP_SENT_GONE	/* the connection is no more */
+};
+enum http_sent http_send(struct http_conn *conn);
+/* At most len bytes of the body, out of turn: keeps a client that waits. */
+void http_send_drop(struct http_conn *conn, uint64_t len);
+/* Break the answer off so that the client sees it is broken; frees. */
+void http_send_break(struct http_conn *conn, const char *why);
+/* Write an event of this connection into the journal. */
+void http_note(struct http_conn *conn, enum journal_kind kind, const char *path,
+	const char *detail);
+
+/* http_bulk.c: answers above HTTP_BULK_MIN. */
+
+/* An answer begins; its view and range are set. */
+void http_bulk_begin(struct http_conn *conn);
+/* It is over, one way or the other; lets the next in line begin. */
+void http_bulk_end(struct http_conn *conn);
+/* Once a second: drops for those who wait, turns of those who stall. */
+void http_bulk_tick(struct http_service *s, uint64_t now_us);
+
+/* http_peer.c: both ends of the connection. */
+
+/* From what accept said of the peer; asks the kernel for our own end. */
+void http_peer_init(struct http_conn *conn, const struct sockaddr *peer);
+/* May it be served by this interface? */
+bool http_peer_is_welcome(const struct http_conn *conn);
+/* The client's IPv4 address in host order; 0: it came over IPv6. */
+uint32_t http_peer_ip(const struct http_conn *conn);
+/* The client's address as text. Returns ret. */
+const char *http_peer_text(
+	const struct http_conn *conn, char ret[INET6_ADDRSTRLEN]);
+/* Whose machine is it? Asks the kernel if nobody has told us before. */
+void http_peer_identify(struct http_conn *conn);
+/* The number of connections from there, as far as a hash can tell. */
+uint16_t *http_peer_count(struct http_conn *conn);
+/*
+ * Our own address, which the client can reach: into client->server, or as
+ * "[2001:db8::1]" into text and client->server6.
+ */
+void http_peer_server(const struct http_conn *conn, struct client *client,
+	char text[INET6_ADDRSTRLEN + 2]);
+
+/* http_reply.c: what to answer. */
 
 /* Set up the answer to a request: out, view, close_after. */
 void http_reply(struct http_conn *conn, const struct http_request *request);
 /* The same for a head that is none. */
 void http_reply_error(struct http_conn *conn, unsigned status);
-
-/* Write an event of this connection into the journal. */
-void http_note(struct http_conn *conn, enum journal_kind kind, const char *path,
-	const char *detail);
+/* Answer with this view; takes it over. */
+void http_reply_view(struct http_conn *conn, const struct http_request *request,
+	struct view *view);
 
 #endif

@@ -12,6 +12,7 @@
 
 #define HEAD_SIZE  1024
 #define SMALL_BODY (16u << 10) /* goes out with the head, in one packet */
+#define RETRY_S	   2	       /* for iPXE, which asks again after so long */
 
 static char *allocate(size_t len)
 {
@@ -22,23 +23,42 @@ static char *allocate(size_t len)
 	return p;
 }
 
+/*
+ * The head goes to the start of `out`. False: http_build_head refuses it (for
+ * a media type that is none, say); what goes out is a 500 without a body, and
+ * the connection ends.
+ */
+static bool build_head(struct http_conn *conn, const struct http_head *head)
+{
+	static const struct http_head failed = {
+		.status = 500, .close = true, .date = -1};
+	size_t n = http_build_head(head, conn->out, HEAD_SIZE);
+
+	conn->out_at = 0;
+	conn->out_len = (uint32_t)n;
+	if (n)
+		return true;
+	log_error("HTTP: an answer of status %u has no head", head->status);
+	conn->close_after = true;
+	n = http_build_head(&failed, conn->out, HEAD_SIZE);
+	conn->out_len = (uint32_t)n;
+	return false;
+}
+
 /* A head, and a short text as the body unless it is to be left out. */
 static void answer_text(struct http_conn *conn, struct http_head *head,
 	const char *text, bool with_body)
 {
-	size_t len = strlen(text), n;
+	size_t len = strlen(text);
 
 	head->content_length = len;
 	head->close = conn->close_after;
 	head->date = time(NULL);
 	conn->out = allocate(HEAD_SIZE + len);
-	conn->out_at = 0;
-	n = http_build_head(head, conn->out, HEAD_SIZE);
-	if (with_body) {
-		memcpy(conn->out + n, text, len);
-		n += len;
+	if (build_head(conn, head) && with_body) {
+		memcpy(conn->out + conn->out_len, text, len);
+		conn->out_len += (uint32_t)len;
 	}
-	conn->out_len = (uint32_t)n;
 }
 
 void http_reply_error(struct http_conn *conn, unsigned status)
@@ -51,7 +71,6 @@ void http_reply_error(struct http_conn *conn, unsigned status)
 	conn->service->counts.refused++;
 	conn->close_after = true;
 	conn->refused = true;
-	free(conn->out);
 	/* The method is not known: a body might answer a HEAD. */
 	answer_text(conn, &head, "", false);
 }
@@ -59,7 +78,10 @@ void http_reply_error(struct http_conn *conn, unsigned status)
 static void answer_status(struct http_conn *conn,
 	const struct http_request *request, unsigned status, const char *why)
 {
-	struct http_head head = {.status = status};
+	struct http_head head = {
+		.status = status,
+		.retry_after = status == 503 ? RETRY_S : 0,
+	};
 	char text[200];
 
 	snprintf(text, sizeof(text), "%u %s: %s\n", status,
@@ -68,11 +90,40 @@ static void answer_status(struct http_conn *conn,
 	answer_text(conn, &head, text, request->method == HTTP_METHOD_GET);
 }
 
-/* Takes the view over. */
-static void answer_view(struct http_conn *conn,
-	const struct http_request *request, struct view *view)
+/* A body that is short and at hand goes out with its head, in one packet. */
+static void append_body(
+	struct http_conn *conn, struct view *view, struct http_answer *answer)
 {
-	bool get = request->method == HTTP_METHOD_GET;
+	struct iovec iov = {conn->out + conn->out_len, answer->length};
+
+	if (view_readv(view, &iov, 1, answer->first, true) < 0 ||
+		!view_is_whole(view))
+		return;
+	conn->out_len += (uint32_t)answer->length;
+	conn->service->counts.bytes += answer->length;
+	answer->first += answer->length;
+	answer->length = 0;
+}
+
+/* The answer to a request for this entity. */
+static void evaluate(const struct http_request *request,
+	const struct http_entity *entity, struct http_head *head,
+	struct http_answer *answer)
+{
+	http_evaluate(request, entity, answer);
+	head->status = answer->status;
+	head->content_length = answer->length;
+	head->range_first = answer->first;
+	head->range_length =
+		answer->status == 416 ? entity->size : answer->length;
+	if (request->method != HTTP_METHOD_GET ||
+		(answer->status != 200 && answer->status != 206))
+		answer->length = 0;
+}
+
+void http_reply_view(struct http_conn *conn, const struct http_request *request,
+	struct view *view)
+{
 	struct http_entity entity = {
 		.size = view_size(view),
 		.etag = view_etag(view),
@@ -85,34 +136,29 @@ static void answer_view(struct http_conn *conn,
 		.date = time(NULL),
 		.entity = &entity,
 	};
-	size_t room = HEAD_SIZE, n;
+	bool is_small;
 
-	http_evaluate(request, &entity, &answer);
-	head.status = answer.status;
-	head.content_length = answer.length;
-	head.range_first = answer.first;
-	head.range_length = answer.status == 416 ? entity.size : answer.length;
-	if (!get || (answer.status != 200 && answer.status != 206))
-		answer.length = 0;
-	if (answer.length <= SMALL_BODY)
-		room += answer.length;
-	conn->out = allocate(room);
-	conn->out_at = 0;
-	n = http_build_head(&head, conn->out, HEAD_SIZE);
-	if (answer.length && answer.length <= SMALL_BODY) {
-		struct iovec iov = {conn->out + n, answer.length};
-
-		if (view_readv(view, &iov, 1, answer.first, true) == 0) {
-			n += answer.length;
-			conn->service->counts.bytes += answer.length;
-			answer.first += answer.length;
-			answer.length = 0;
-		}
+	evaluate(request, &entity, &head, &answer);
+	/*
+	 * What the catalogue has not seen yet: it will be another image. What
+	 * goes out at one go is looked at then, and once is enough.
+	 */
+	if ((!answer.length || answer.length > HTTP_CHUNK) &&
+		!view_is_whole(view)) {
+		view_unref(view);
+		answer_status(conn, request, 503, "the file is being changed");
+		return;
 	}
-	conn->out_len = (uint32_t)n;
+	is_small = answer.length && answer.length <= SMALL_BODY;
+	conn->out = allocate(HEAD_SIZE + (is_small ? answer.length : 0));
+	if (!build_head(conn, &head))
+		answer.length = 0;
+	else if (is_small)
+		append_body(conn, view, &answer);
 	conn->view = view;
 	conn->view_at = answer.first;
 	conn->view_end = answer.first + answer.length;
+	conn->warm_to = 0;
 }
 
 static enum arch arch_of_ipxe(const char *buildarch)
@@ -145,7 +191,6 @@ static void describe_ipxe(struct http_conn *conn, struct http_slice query,
 
 	client->firmware = PXE_FIRMWARE_IPXE;
 	client->ipxe_http = true;
-	client->server = ntohl(conn->local.sin_addr.s_addr);
 	client->arch = ARCH_INVALID;
 	if (client->has_mac)
 		record = clients_find(
@@ -165,6 +210,12 @@ static void describe_ipxe(struct http_conn *conn, struct http_slice query,
 		client->serial = serial;
 }
 
+/* Wait for it, says 503: iPXE does, and tries again. */
+static bool is_pending(const struct image *image)
+{
+	return image && image->state == IMAGE_STATE_PENDING;
+}
+
 static void answer_script(struct http_conn *conn,
 	const struct http_request *request, const char *id)
 {
@@ -173,7 +224,7 @@ static void answer_script(struct http_conn *conn,
 	struct client client = {0};
 	struct plan plan;
 	struct script_plan script;
-	char serial[128], text[16384];
+	char serial[128], server[INET6_ADDRSTRLEN + 2], text[16384];
 	size_t len;
 
 	if (!content_parse_id(id, strlen(id), &client)) {
@@ -184,15 +235,20 @@ static void answer_script(struct http_conn *conn,
 		struct client_record *r =
 			clients_touch(netuki->clients, &client.mac, clock_us());
 
-		clients_set_ip(
-			netuki->clients, r, ntohl(conn->peer.sin_addr.s_addr));
+		if (http_peer_ip(conn))
+			clients_set_ip(netuki->clients, r, http_peer_ip(conn));
 		conn->mac = client.mac;
 		conn->has_mac = true;
 	}
+	http_peer_server(conn, &client, server);
 	describe_ipxe(conn, request->query, &client, serial);
 	decide(&world, &client, &plan);
 	if (plan.kind == PLAN_SILENCE && !plan.machine) {
 		answer_status(conn, request, 404, plan.reason);
+		return;
+	}
+	if (plan.set.mode != CONFIG_MODE_LOCAL && is_pending(plan.image)) {
+		answer_status(conn, request, 503, plan.image_problem);
 		return;
 	}
 	decide_script(&world, &client, &plan, &script);
@@ -202,24 +258,31 @@ static void answer_script(struct http_conn *conn,
 		return;
 	}
 	http_note(conn, JOURNAL_SCRIPT, script.title, plan.reason);
-	answer_view(conn, request, view_of_text("text/plain", text, len));
+	http_reply_view(conn, request, view_of_text("text/plain", text, len));
 }
 
 static void answer_file(struct http_conn *conn,
 	const struct http_request *request, const char *path)
 {
 	const char *why = "nothing of this name";
-	struct view *view = content_find(conn->service->netuki, path, &why);
+	struct netuki *netuki = conn->service->netuki;
+	struct view *view = content_find(netuki, path, &why);
+	const char *name = path_below(path, "images");
 
 	if (!view) {
-		answer_status(conn, request, 404, why);
+		bool wait =
+			name && is_pending(images_find(netuki->images, name));
+
+		answer_status(conn, request, wait ? 503 : 404, why);
 		http_note(conn, JOURNAL_HTTP_REFUSED, path, why);
 		return;
 	}
-	answer_view(conn, request, view);
+	http_reply_view(conn, request, view);
 	if (conn->view_at < conn->view_end) {
+		http_bulk_begin(conn);
 		conn->path = strdup(path);
 		conn->noted = true;
+		conn->partial = conn->view_end < view_size(view);
 		conn->begin_us = clock_us();
 		conn->begin_at = conn->view_at;
 		http_note(conn, JOURNAL_HTTP_START, path, NULL);
@@ -231,7 +294,7 @@ static void answer_metrics(
 {
 	char *text = metrics_text(conn->service->netuki);
 
-	answer_view(conn, request,
+	http_reply_view(conn, request,
 		view_of_text("text/plain; version=0.0.4", text, strlen(text)));
 	free(text);
 }
@@ -248,7 +311,7 @@ void http_reply(struct http_conn *conn, const struct http_request *request)
 	else if ((rest = path_below(path, "ipxe")))
 		answer_script(conn, request, rest);
 	else if (strcmp(path, "healthz") == 0)
-		answer_view(
+		http_reply_view(
 			conn, request, view_of_text("text/plain", "ok\n", 3));
 	else if (strcmp(path, "metrics") == 0)
 		answer_metrics(conn, request);

@@ -4,59 +4,37 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-#include "daemon/clients.h"
 #include "daemon/clock.h"
 #include "daemon/http_conn.h"
-#include "daemon/netif.h"
 #include "daemon/socket.h"
 #include "daemon/worker.h"
 
-#define ACCEPTS_AT_ONCE 64
+#define ACCEPTS_AT_ONCE	 64
+#define DESCRIPTORS_LEFT 64 /* for everything but connections */
+#define SAY_AGAIN_US	 (60 * 1000000ull)
 
-static uint16_t *count_of(struct http_service *s, const struct http_conn *conn)
+static void accept_again(struct http_service *s)
 {
-	uint32_t h = conn->peer.sin_addr.s_addr * 2654435761u;
-
-	return &s->per_addr[(h ^ h >> 16) % 4096];
+	if (!s->paused || s->fd < 0)
+		return;
+	s->paused = false;
+	event_add(s->acceptable, NULL);
 }
 
-/* The interface that has this address of ours; NULL: none. */
-static const struct netif *netif_of(const struct netifs *netifs, uint32_t addr)
+/* Whoever knocks now waits in the backlog until there is room for it. */
+static void pause_accepting(struct http_service *s, const char *why)
 {
-	for (size_t i = 0; i < netifs_count(netifs); i++) {
-		const struct netif *netif = netifs_at(netifs, i);
+	uint64_t now = clock_us();
 
-		for (size_t j = 0; j < netif->n_addrs; j++)
-			if (netif->addr[j].addr == addr)
-				return netif;
+	if (!s->paused_us || now - s->paused_us > SAY_AGAIN_US) {
+		s->paused_us = now;
+		log_warn("HTTP: new connections have to wait: %s", why);
 	}
-	return NULL;
-}
-
-/* Whose connection is it? Asks the kernel if nobody has told us before. */
-static void identify(struct http_conn *conn, const struct netif *netif)
-{
-	struct netuki *netuki = conn->service->netuki;
-	uint32_t ip = ntohl(conn->peer.sin_addr.s_addr);
-	const struct client_record *r = clients_find_ip(netuki->clients, ip);
-
-	if (r) {
-		conn->mac = r->mac;
-		conn->has_mac = true;
-	} else if (netif) {
-		conn->has_mac = netifs_neighbour(
-			netuki->netifs, netif->index, ip, &conn->mac);
-	}
-}
-
-/* May this connection be served here? Loopback always: for the site's own
- * monitoring. */
-static bool is_welcome(const struct http_conn *conn, const struct netif *netif)
-{
-	return (netif && netif->served) ||
-	       (ntohl(conn->local.sin_addr.s_addr) >> 24) == 127;
+	s->paused = true;
+	event_del(s->acceptable);
 }
 
 void http_conn_free(struct http_conn *conn)
@@ -65,7 +43,7 @@ void http_conn_free(struct http_conn *conn)
 
 	TAILQ_REMOVE(&s->conns, conn, link);
 	s->counts.open--;
-	--*count_of(s, conn);
+	--*http_peer_count(conn);
 	event_del(&conn->event);
 	worker_cancel(conn->job);
 	close(conn->fd);
@@ -73,15 +51,14 @@ void http_conn_free(struct http_conn *conn)
 	free(conn->in);
 	free(conn->out);
 	free(conn->path);
+	http_bulk_end(conn);
 	free(conn);
+	accept_again(s);
 }
 
-static void take(struct http_service *s, int fd, const struct sockaddr_in *peer)
+static void take(struct http_service *s, int fd, const struct sockaddr *peer)
 {
 	struct http_conn *conn = calloc(1, sizeof(*conn));
-	socklen_t len = sizeof(conn->local);
-	const struct netif *netif;
-	int one = 1;
 
 	if (!conn) {
 		close(fd);
@@ -89,31 +66,17 @@ static void take(struct http_service *s, int fd, const struct sockaddr_in *peer)
 	}
 	conn->service = s;
 	conn->fd = fd;
-	conn->peer = *peer;
-	getsockname(fd, (struct sockaddr *)&conn->local, &len);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	http_peer_init(conn, peer);
 	TAILQ_INSERT_TAIL(&s->conns, conn, link);
 	s->counts.open++;
 	s->counts.connections++;
-	++*count_of(s, conn);
-	netif = netif_of(s->netuki->netifs, ntohl(conn->local.sin_addr.s_addr));
+	++*http_peer_count(conn);
 	http_conn_start(conn);
-	if (!is_welcome(conn, netif) || s->counts.open > HTTP_MAX_CONNECTIONS ||
-		*count_of(s, conn) > HTTP_MAX_CONNECTIONS_PER_ADDR) {
+	if (!http_peer_is_welcome(conn) ||
+		*http_peer_count(conn) > HTTP_MAX_CONNECTIONS_PER_ADDR) {
 		s->counts.over_cap++;
 		http_conn_free(conn);
-		return;
 	}
-	identify(conn, netif);
-}
-
-/* Out of descriptors: leave callers in the backlog until some are free. */
-static void pause_accepting(struct http_service *s, int err)
-{
-	if (!s->paused)
-		log_warn("HTTP: no new connections for now: %s", strerror(err));
-	s->paused = true;
-	event_del(s->acceptable);
 }
 
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
@@ -122,18 +85,23 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
-		struct sockaddr_in peer;
+		struct sockaddr_in6 peer;
 		socklen_t len = sizeof(peer);
-		int conn = accept4(fd, (struct sockaddr *)&peer, &len,
-			SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int conn;
 
+		if (s->counts.open >= s->open_max) {
+			pause_accepting(s, "too many are open");
+			return;
+		}
+		conn = accept4(fd, (struct sockaddr *)&peer, &len,
+			SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (conn >= 0) {
-			take(s, conn, &peer);
+			take(s, conn, (struct sockaddr *)&peer);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 			errno == ENOBUFS)
-			pause_accepting(s, errno);
+			pause_accepting(s, strerror(errno));
 		if (errno != ECONNABORTED && errno != EINTR)
 			return;
 	}
@@ -152,57 +120,92 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		if (conn->deadline_us <= now)
 			http_conn_expire(conn);
 	}
-	if (s->paused) {
-		s->paused = false;
-		event_add(s->acceptable, NULL);
+	http_bulk_tick(s, now);
+	accept_again(s);
+}
+
+static int start_listening(struct http_service *s)
+{
+	static const struct timeval second = {1, 0};
+	const struct config *config = s->netuki->config;
+	int one = 1;
+
+	s->fd = socket_tcp(config->http.listen, config->http.port);
+	if (s->fd < 0) {
+		socket_log_failure("HTTP", true, config->http.listen,
+			config->http.port, s->fd);
+		return s->fd;
 	}
+	/* Connections inherit both. */
+	setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(s->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof(one));
+	s->acceptable = event_new(
+		s->netuki->base, s->fd, EV_READ | EV_PERSIST, on_acceptable, s);
+	s->tick = event_new(s->netuki->base, -1, EV_PERSIST, on_tick, s);
+	if (!s->acceptable || !s->tick)
+		return -ENOMEM;
+	event_add(s->acceptable, NULL);
+	event_add(s->tick, &second);
+	return 0;
 }
 
 int http_service_new(struct netuki *netuki, struct http_service **ret)
 {
-	static const struct timeval second = {1, 0};
-	const struct config *config = netuki->config;
 	struct http_service *s = calloc(1, sizeof(*s));
+	struct rlimit limit;
+	int err;
 
 	if (!s)
 		return -ENOMEM;
 	s->netuki = netuki;
-	s->limit.burst = 10;
+	s->open_max = HTTP_MAX_CONNECTIONS;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+		limit.rlim_cur < HTTP_MAX_CONNECTIONS + DESCRIPTORS_LEFT)
+		s->open_max =
+			limit.rlim_cur > 2 * DESCRIPTORS_LEFT
+				? (unsigned)limit.rlim_cur - DESCRIPTORS_LEFT
+				: DESCRIPTORS_LEFT;
 	TAILQ_INIT(&s->conns);
-	s->fd = socket_tcp(config->http.listen, config->http.port);
-	if (s->fd < 0) {
-		int err = s->fd;
-
-		socket_log_failure("HTTP", true, config->http.listen,
-			config->http.port, err);
-		free(s);
+	TAILQ_INIT(&s->bulk_waiting);
+	err = start_listening(s);
+	if (err) {
+		http_service_free(s);
 		return err;
 	}
-	s->acceptable = event_new(
-		netuki->base, s->fd, EV_READ | EV_PERSIST, on_acceptable, s);
-	s->tick = event_new(netuki->base, -1, EV_PERSIST, on_tick, s);
-	if (!s->acceptable || !s->tick) {
-		http_service_free(s);
-		return -ENOMEM;
-	}
-	event_add(s->acceptable, NULL);
-	event_add(s->tick, &second);
 	*ret = s;
 	return 0;
+}
+
+static void stop_listening(struct http_service *s)
+{
+	if (s->acceptable)
+		event_free(s->acceptable);
+	s->acceptable = NULL;
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+}
+
+void http_service_end_soon(struct http_service *s)
+{
+	struct http_conn *conn, *next;
+
+	stop_listening(s);
+	for (conn = TAILQ_FIRST(&s->conns); conn; conn = next) {
+		next = TAILQ_NEXT(conn, link);
+		http_conn_end_soon(conn);
+	}
 }
 
 void http_service_free(struct http_service *s)
 {
 	if (!s)
 		return;
+	stop_listening(s);
 	while (!TAILQ_EMPTY(&s->conns))
 		http_conn_free(TAILQ_FIRST(&s->conns));
-	if (s->acceptable)
-		event_free(s->acceptable);
 	if (s->tick)
 		event_free(s->tick);
-	if (s->fd >= 0)
-		close(s->fd);
 	free(s);
 }
 

@@ -4,6 +4,11 @@
 #include <string.h>
 
 #include "daemon/images.h"
+#include "proto/signer.h"
+#include "proto/text.h"
+
+/* Signatures of several certificates are some kilobytes. */
+#define CERT_READ_MAX (256u << 10)
 
 static void refuse(struct image *image, const char *why)
 {
@@ -12,9 +17,9 @@ static void refuse(struct image *image, const char *why)
 }
 
 /* A text section's content as a C string; "" if there is none. */
-static char *read_text(const struct image *image, const char *name)
+static char *read_section(
+	const struct image *image, const struct uki_section *s)
 {
-	const struct uki_section *s = uki_find(&image->uki, name);
 	char *text;
 
 	if (!s || s->len > UKI_MAX_TEXT)
@@ -25,6 +30,11 @@ static char *read_text(const struct image *image, const char *name)
 		return NULL;
 	}
 	return text;
+}
+
+static char *read_text(const struct image *image, const char *name)
+{
+	return read_section(image, uki_find(&image->uki, name));
 }
 
 static char *read_cmdline(const struct image *image)
@@ -39,32 +49,106 @@ static char *read_cmdline(const struct image *image)
 	return clean;
 }
 
-/* PRETTY_NAME="..." of os-release. */
-static char *pretty_name(char *osrel)
+/*
+ * The value of KEY=VALUE or KEY="VALUE" in a text like os-release, fit to be
+ * shown; "" if it is not there. NULL: out of memory.
+ */
+static char *find_value(const char *text, const char *key)
 {
-	static const char key[] = "PRETTY_NAME=";
-	char *line, *save = NULL, *name = NULL;
+	size_t key_len = strlen(key);
 
-	if (!osrel)
-		return NULL;
-	for (line = strtok_r(osrel, "\n", &save); line && !name;
-		line = strtok_r(NULL, "\n", &save)) {
-		size_t len;
+	for (const char *line = text; *line;) {
+		size_t len = strcspn(line, "\r\n");
 
-		if (strncmp(line, key, sizeof(key) - 1) != 0)
-			continue;
-		line += sizeof(key) - 1;
-		len = strcspn(line + (*line == '"'), "\"");
-		name = strndup(line + (*line == '"'), len);
+		if (len > key_len && line[key_len] == '=' &&
+			strncmp(line, key, key_len) == 0) {
+			const char *value = line + key_len + 1;
+			char *clean;
+
+			len -= key_len + 1;
+			if (len >= 2 && *value == '"' &&
+				value[len - 1] == '"') {
+				value++;
+				len -= 2;
+			}
+			clean = malloc(len + 1);
+			if (clean)
+				text_clean((const uint8_t *)value, len, clean,
+					len + 1);
+			return clean;
+		}
+		line += len + (line[len] != '\0');
 	}
-	free(osrel);
-	return name ? name : strdup("");
+	return strdup("");
 }
 
-static void trim(char *text)
+static char *read_os(const struct image *image)
 {
-	if (text)
-		text[strcspn(text, "\r\n")] = '\0';
+	char *text = read_text(image, ".osrel");
+	char *name = text ? find_value(text, "PRETTY_NAME") : NULL;
+
+	if (name && !*name) {
+		free(name);
+		name = find_value(text, "NAME");
+	}
+	free(text);
+	return name;
+}
+
+static char *read_version(const struct image *image)
+{
+	char *text = read_text(image, ".uname");
+	size_t len = text ? strcspn(text, "\r\n") : 0;
+	char *clean = text ? malloc(len + 1) : NULL;
+
+	if (clean)
+		text_clean((const uint8_t *)text, len, clean, len + 1);
+	free(text);
+	return clean;
+}
+
+static char *read_profile(
+	const struct image *image, const struct uki_section *section)
+{
+	char *text = read_section(image, section);
+	char *title = text ? find_value(text, "TITLE") : NULL;
+
+	if (title && !*title) {
+		free(title);
+		title = find_value(text, "ID");
+	}
+	free(text);
+	return title;
+}
+
+static bool read_profiles(struct image *image)
+{
+	const struct uki *uki = &image->uki;
+	size_t n = 0;
+
+	image->profile = calloc(uki->n_profiles + 1u, sizeof(char *));
+	if (!image->profile)
+		return false;
+	for (size_t i = 0; i < uki->n_sections; i++) {
+		const struct uki_section *s = &uki->section[i];
+
+		if (strcmp(s->name, ".profile") != 0)
+			continue;
+		image->profile[n] = read_profile(image, s);
+		if (!image->profile[n++])
+			return false;
+	}
+	return true;
+}
+
+static void read_texts(struct image *image)
+{
+	image->cmdline = read_cmdline(image);
+	image->os = read_os(image);
+	image->version = read_version(image);
+	if (!image->cmdline || !image->os || !image->version ||
+		!read_profiles(image))
+		refuse(image, "its texts could not be read");
 }
 
 static void read_kernel(struct image *image)
@@ -87,6 +171,35 @@ static void read_kernel(struct image *image)
 		refuse(image, "its kernel is of another architecture");
 }
 
+static void refuse_at(struct image *image, const struct uki_error *err)
+{
+	image->state = IMAGE_STATE_REFUSED;
+	snprintf(image->why, sizeof(image->why), "%s%s%s (offset %llu)",
+		err->section, err->section[0] ? ": " : "", err->what,
+		(unsigned long long)err->at);
+}
+
+/* The certificate table: well-formed, and whose. */
+static void read_certificates(struct image *image)
+{
+	const struct uki *uki = &image->uki;
+	size_t len =
+		uki->cert_size < CERT_READ_MAX ? uki->cert_size : CERT_READ_MAX;
+	uint8_t *table = len ? malloc(len) : NULL;
+	char name[256] = "";
+	struct uki_error err;
+
+	if (len && (!table || file_read(image->file, table, len,
+				      uki->cert_offset)))
+		refuse(image, "its signatures could not be read");
+	else if (len && !uki_check_certificates(uki, table, len, &err))
+		refuse_at(image, &err);
+	else if (len)
+		signer_names(table, len, name, sizeof(name));
+	free(table);
+	image->signer = strdup(name);
+}
+
 static void inspect(struct image *image)
 {
 	uint8_t *head;
@@ -99,56 +212,144 @@ static void inspect(struct image *image)
 		free(head);
 		return;
 	}
-	if (!uki_parse(head, len, image->size, &image->uki, &err)) {
-		image->state = IMAGE_STATE_REFUSED;
-		snprintf(image->why, sizeof(image->why), "%s%s%s (offset %llu)",
-			err.section, err.section[0] ? ": " : "", err.what,
-			(unsigned long long)err.at);
-		free(head);
+	image->parsed = uki_parse(head, len, image->size, &image->uki, &err);
+	free(head);
+	if (!image->parsed) {
+		refuse_at(image, &err);
 		return;
 	}
-	free(head);
+	read_certificates(image);
+	if (image->state == IMAGE_STATE_REFUSED)
+		return;
 	if (image->uki.kind == UKI_KIND_ADDON)
 		refuse(image, "it is an addon, without a kernel of its own");
 	else
 		read_kernel(image);
 }
 
-struct image *image_open(const char *path, const char *name)
+static struct image *image_new(const char *name)
 {
 	struct image *image = calloc(1, sizeof(*image));
-	int err;
+
+	if (image)
+		snprintf(image->name, sizeof(image->name), "%s", name);
+	return image;
+}
+
+struct image *image_new_refused(const char *name, const char *why)
+{
+	struct image *image = image_new(name);
+
+	if (image)
+		refuse(image, why);
+	return image;
+}
+
+/* What tells this file from others of its name is what its ETag is made of. */
+static void set_version(struct image *image)
+{
+	struct view *view = image_view(image);
+
+	snprintf(image->version_tag, sizeof(image->version_tag), "%.16s",
+		view_etag(view) + 1);
+	view_unref(view);
+}
+
+/* False, and refused, if there is no such file. */
+static bool open_file(struct image *image, const char *path)
+{
+	int err = file_open(path, &image->file);
+
+	if (!err) {
+		image->size = file_size(image->file);
+		set_version(image);
+		return true;
+	}
+	refuse(image, err == -EINVAL ? "not a regular file" : strerror(-err));
+	return false;
+}
+
+struct image *image_open(const char *path, const char *name)
+{
+	struct image *image = image_new(name);
 
 	if (!image)
 		return NULL;
-	snprintf(image->name, sizeof(image->name), "%s", name);
-	err = file_open(path, &image->file);
-	if (err) {
-		refuse(image,
-			err == -EINVAL ? "not a regular file" : strerror(-err));
-	} else {
-		image->size = file_size(image->file);
+	if (open_file(image, path))
 		inspect(image);
+	if (image->state == IMAGE_STATE_READY)
+		read_texts(image);
+	return image;
+}
+
+struct image *image_open_blob(const char *path, const char *name,
+	const struct digest *digest, uint64_t size, enum arch arch)
+{
+	struct image *image = image_new(name);
+
+	if (!image)
+		return NULL;
+	image->must_match = true;
+	image->wanted = *digest;
+	if (!open_file(image, path))
+		return image;
+	if (image->size != size) {
+		image->state = IMAGE_STATE_REFUSED;
+		snprintf(image->why, sizeof(image->why),
+			"its blob has %llu bytes, its manifest says %llu",
+			(unsigned long long)image->size,
+			(unsigned long long)size);
+		return image;
 	}
+	inspect(image);
+	if (image->state == IMAGE_STATE_READY && arch != ARCH_INVALID &&
+		arch != image->uki.arch)
+		refuse(image, "it is not of the architecture that its index "
+			      "says");
+	if (image->state == IMAGE_STATE_READY)
+		read_texts(image);
 	if (image->state == IMAGE_STATE_READY) {
-		image->cmdline = read_cmdline(image);
-		image->os = pretty_name(read_text(image, ".osrel"));
-		image->version = read_text(image, ".uname");
-		trim(image->version);
-		if (!image->cmdline || !image->os || !image->version)
-			refuse(image, "its texts could not be read");
+		image->state = IMAGE_STATE_PENDING;
+		image->is_checked_next = true;
+		snprintf(image->why, sizeof(image->why),
+			"its digest is being checked");
 	}
 	return image;
+}
+
+void image_set_digest(struct image *image, const struct digest *digest, int err)
+{
+	image->has_digest = !err;
+	image->digest_error = err;
+	if (!err)
+		image->digest = *digest;
+	if (!image->is_checked_next)
+		return;
+	image->is_checked_next = false;
+	if (err) {
+		image->state = IMAGE_STATE_REFUSED;
+		snprintf(image->why, sizeof(image->why),
+			"its digest could not be checked: %s", strerror(-err));
+	} else if (!digest_equal(digest, &image->wanted)) {
+		refuse(image, "its content does not match its digest");
+	} else {
+		image->state = IMAGE_STATE_READY;
+		image->why[0] = '\0';
+	}
 }
 
 void image_free(struct image *image)
 {
 	if (!image)
 		return;
+	for (size_t i = 0; image->profile && i < image->uki.n_profiles; i++)
+		free(image->profile[i]);
+	free(image->profile);
 	file_unref(image->file);
 	free(image->cmdline);
 	free(image->os);
 	free(image->version);
+	free(image->signer);
 	free(image);
 }
 
@@ -167,6 +368,8 @@ const char *image_why_not_bios(const struct image *image)
 		return image->why;
 	if (image->uki.kind != UKI_KIND_UKI)
 		return "an EFI application cannot run under BIOS";
+	if (image->uki.arch != ARCH_X64 && image->uki.arch != ARCH_IA32)
+		return "the image is of another architecture";
 	if (!image->kernel.bzimage)
 		return "the kernel is no bzImage: BIOS cannot start it";
 	return NULL;

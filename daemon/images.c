@@ -2,103 +2,256 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <event2/event.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
+#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "daemon/digester.h"
+#include "daemon/images_watch.h"
 #include "daemon/log.h"
+#include "daemon/oci_layout.h"
+#include "daemon/pins.h"
+#include "daemon/retired.h"
+#include "proto/text.h"
 
 /* A file written to so recently may not be whole yet. */
 #define SETTLE_S 2
 
 struct images_private {
-	struct event_base *base;
 	char *directory;
-	int inotify;
-	int watch; /* -1: the directory is not there (yet) */
-	struct event *readable;
-	struct event *again;
+	struct images_watch *watch; /* NULL: read once */
+	struct digester *digester;  /* NULL: likewise */
+	struct pins *pins;	    /* NULL: none */
+	bool pending;		    /* look again soon */
+	size_t n_stray;
+	bool said_too_many;
 };
 
-static const struct timeval soon = {0, 50000};
-static const struct timeval later = {1, 0};
-
-static bool is_image_name(const char *name)
+static bool has_image_ending(const char *name)
 {
 	size_t len = strlen(name);
 
-	return len > 4 && len <= IMAGE_NAME_MAX && name[0] != '.' &&
-	       strcasecmp(name + len - 4, ".efi") == 0;
+	return len > 4 && strcasecmp(name + len - 4, ".efi") == 0;
 }
 
-static bool is_fresh(const struct stat *st)
+/*
+ * NULL, or why no URL and no TFTP client could name it: they know printable
+ * ASCII only (proto/path).
+ */
+static const char *why_no_name(const char *name)
+{
+	if (strlen(name) > IMAGE_NAME_MAX)
+		return "its name is longer than 128 bytes";
+	for (const char *c = name; *c; c++)
+		if (*c < 0x20 || *c > 0x7e || *c == '\\')
+			return "its name has characters other than ASCII's, "
+			       "or a backslash";
+	return NULL;
+}
+
+static bool is_fresh(const struct timespec *mtime)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return st->st_mtim.tv_sec <= now.tv_sec &&
-	       now.tv_sec - st->st_mtim.tv_sec < SETTLE_S;
+	return mtime->tv_sec <= now.tv_sec &&
+	       now.tv_sec - mtime->tv_sec < SETTLE_S;
 }
 
-const struct image *images_find(const struct images *images, const char *name)
+static int by_key(const void *name, const void *image)
 {
-	size_t low = 0, high = images->n;
+	return strcmp(name, (*(const struct image *const *)image)->name);
+}
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int order = strcmp(name, images->image[mid]->name);
+/*
+ * The image of before, if the file is the very same; it is taken over. wanted:
+ * NULL, or the digest that it shall have.
+ */
+static struct image *keep(struct images *old, const char *name,
+	const struct stat *st, const struct digest *wanted)
+{
+	struct image **place = old->n ? bsearch(name, old->image, old->n,
+						sizeof(*place), by_key)
+				      : NULL;
+	struct image *image = place ? *place : NULL;
 
-		if (order == 0)
-			return images->image[mid];
-		if (order < 0)
-			high = mid;
-		else
-			low = mid + 1;
+	if (image && !image->kept && image->file &&
+		file_is_at(image->file, st) &&
+		(image->state != IMAGE_STATE_PENDING ||
+			image->is_checked_next) &&
+		image->must_match == (wanted != NULL) &&
+		(!wanted || digest_equal(&image->wanted, wanted))) {
+		image->kept = true;
+		return image;
 	}
 	return NULL;
 }
 
-/* The image of before, if the file is the very same; it is taken over. */
-static struct image *keep(
-	struct images *old, const char *name, const struct stat *st)
+/* False: no path can be as long. */
+static bool join(char ret[PATH_MAX], const char *folder, const char *name)
 {
-	for (size_t i = 0; i < old->n; i++) {
-		struct image *image = old->image[i];
+	int n = snprintf(ret, PATH_MAX, "%s/%s", folder, name);
 
-		if (image && strcmp(image->name, name) == 0 &&
-			image->state != IMAGE_STATE_PENDING && image->file &&
-			file_is_at(image->file, st)) {
-			old->image[i] = NULL;
-			return image;
-		}
-	}
-	return NULL;
+	return n >= 0 && n < PATH_MAX;
 }
 
-static struct image *look_at(struct images *old, const char *directory,
-	const char *name, bool watching)
+static void be_pending(struct image *image, const char *why)
 {
-	char path[4096];
-	struct stat st;
+	image->state = IMAGE_STATE_PENDING;
+	snprintf(image->why, sizeof(image->why), "%s", why);
+}
+
+static void add(struct images *images, struct image *image)
+{
+	struct images_private *p = images->private;
+
+	if (!image)
+		return;
+	if (image->state == IMAGE_STATE_PENDING && !image->is_checked_next)
+		p->pending = true;
+	if (images->n < IMAGES_MAX + IMAGES_MAX_STRAY) {
+		images->image[images->n++] = image;
+		return;
+	}
+	image_free(image);
+	if (!p->said_too_many)
+		log_warn("%s holds more than %d images: the rest is left out",
+			p->directory, IMAGES_MAX);
+	p->said_too_many = true;
+}
+
+/* Not an image: listed, so that nobody wonders where it is. */
+static void add_stray(struct images *images, const char *name, const char *why)
+{
+	char shown[IMAGE_NAME_MAX + 1];
 	struct image *image;
 
-	snprintf(path, sizeof(path), "%s/%s", directory, name);
-	if (stat(path, &st) < 0)
-		return NULL; /* gone since readdir */
-	image = keep(old, name, &st);
+	if (images->private->n_stray++ >= IMAGES_MAX_STRAY)
+		return;
+	if (text_clean((const uint8_t *)name, strlen(name), shown,
+		    sizeof(shown)) == SIZE_MAX)
+		snprintf(shown, sizeof(shown), "(a very long name)");
+	image = image_new_refused(shown, why);
 	if (image)
-		return image;
-	image = image_open(path, name);
-	if (image && watching && is_fresh(&st)) {
-		image->state = IMAGE_STATE_PENDING;
-		snprintf(image->why, sizeof(image->why),
-			"changed a moment ago: waiting until it is whole");
+		image->stray = true;
+	add(images, image);
+}
+
+static void add_file(struct images *images, struct images *old,
+	const char *name, const struct stat *st)
+{
+	struct images_private *p = images->private;
+	struct image *image = keep(old, name, st, NULL);
+	char path[PATH_MAX];
+
+	if (!image) {
+		if (!join(path, p->directory, name))
+			return;
+		image = image_open(path, name);
 	}
+	if (image && p->watch) {
+		if (images_watch_is_written(p->watch, name))
+			be_pending(image, "it is still being written");
+		else if (is_fresh(&st->st_mtim))
+			be_pending(image, "changed a moment ago: waiting until "
+					  "it is whole");
+	}
+	add(images, image);
+}
+
+static struct image *open_oci(
+	struct images *old, const char *folder, const struct oci_image *one)
+{
+	struct image *image = NULL;
+	char path[PATH_MAX], blob[OCI_BLOB_PATH_LEN];
+	struct stat st;
+
+	if (one->why[0])
+		return image_new_refused(one->name, one->why);
+	oci_blob_path(&one->digest, blob);
+	if (!join(path, folder, blob))
+		return NULL;
+	if (stat(path, &st) == 0)
+		image = keep(old, one->name, &st, &one->digest);
+	if (!image)
+		image = image_open_blob(
+			path, one->name, &one->digest, one->size, one->arch);
 	return image;
+}
+
+/* Was something in it changed so recently that it may not be whole? */
+static bool is_layout_fresh(const char *folder)
+{
+	static const char *const parts[] = {"index.json", "blobs/sha256"};
+	char path[PATH_MAX];
+	struct stat st;
+	bool fresh = false;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		fresh |= join(path, folder, parts[i]) && stat(path, &st) == 0 &&
+			 is_fresh(&st.st_mtim);
+	}
+	return fresh;
+}
+
+static void add_directory(
+	struct images *images, struct images *old, const char *name)
+{
+	struct images_private *p = images->private;
+	struct oci_layout *layout;
+	char folder[PATH_MAX];
+	bool fresh;
+
+	if (!join(folder, p->directory, name))
+		return;
+	layout = oci_layout_read(folder, name);
+	if (p->watch)
+		images_watch_layout(p->watch, folder);
+	if (!layout) {
+		add_stray(images, name,
+			"a directory without the file oci-layout: no OCI image "
+			"layout");
+		return;
+	}
+	fresh = p->watch && is_layout_fresh(folder);
+	for (size_t i = 0; i < layout->n; i++) {
+		struct image *image = open_oci(old, folder, &layout->image[i]);
+
+		/* What is wrong may come right while it is being copied. */
+		if (image && image->state == IMAGE_STATE_REFUSED && fresh)
+			image->state = IMAGE_STATE_PENDING;
+		add(images, image);
+	}
+	free(layout);
+}
+
+static void look_at(struct images *images, struct images *old, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	const char *why;
+
+	if (!join(path, images->private->directory, name))
+		return;
+	if (stat(path, &st) < 0) {
+		if (lstat(path, &st) == 0)
+			add_stray(images, name,
+				"a symbolic link to nothing that could be "
+				"read");
+		return; /* else gone since readdir */
+	}
+	why = why_no_name(name);
+	if (why)
+		add_stray(images, name, why);
+	else if (S_ISDIR(st.st_mode))
+		add_directory(images, old, name);
+	else if (has_image_ending(name))
+		add_file(images, old, name, &st);
+	else
+		add_stray(images, name, "its name does not end in .efi");
 }
 
 static int by_name(const void *a, const void *b)
@@ -108,144 +261,211 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*x)->name, (*y)->name);
 }
 
-static void say(const struct image *image)
+/* A file and an OCI tag may come to the same name: then it means neither. */
+static void refuse_doubles(struct images *images)
 {
-	switch (image->state) {
-	case IMAGE_STATE_READY:
-		log_info("image %s: %s, %s, %.1f MB%s", image->name,
-			image->uki.kind == UKI_KIND_UKI ? "UKI"
-							: "EFI application",
-			arch_name(image->uki.arch), (double)image->size / 1e6,
-			image->uki.cert_size ? ", signed" : "");
-		break;
-	case IMAGE_STATE_REFUSED:
-		log_warn("image %s: not offered: %s", image->name, image->why);
-		break;
-	case IMAGE_STATE_PENDING:
-		break;
+	for (size_t i = 1; i < images->n; i++) {
+		struct image *a = images->image[i - 1], *b = images->image[i];
+
+		if (strcmp(a->name, b->name) != 0)
+			continue;
+		a->state = b->state = IMAGE_STATE_REFUSED;
+		snprintf(a->why, sizeof(a->why), "two images have this name");
+		snprintf(b->why, sizeof(b->why), "two images have this name");
 	}
+}
+
+/* What a BIOS machine may have begun to fetch is kept for a while. */
+static void retire(struct images *images, struct image *image)
+{
+	if (images->retired && !image_why_not_bios(image) &&
+		file_is_unchanged(image->file))
+		retired_add(images->retired, image);
+	else
+		image_free(image);
 }
 
 static void read_directory(struct images *images)
 {
 	struct images_private *p = images->private;
 	struct images old = *images;
-	DIR *dir = opendir(p->directory);
+	struct image **list =
+		calloc(IMAGES_MAX + IMAGES_MAX_STRAY, sizeof(*list));
+	DIR *dir = list ? opendir(p->directory) : NULL;
 	struct dirent *entry;
-	bool pending = false;
 
+	if (!list)
+		return; /* the old catalogue is better than none */
 	images->n = 0;
-	images->image = calloc(IMAGES_MAX, sizeof(*images->image));
-	while (dir && images->image && images->n < IMAGES_MAX &&
-		(entry = readdir(dir))) {
-		struct image *image;
-		size_t kept = images->n;
-
-		if (!is_image_name(entry->d_name))
-			continue;
-		image = look_at(
-			&old, p->directory, entry->d_name, p->base != NULL);
-		if (!image)
-			continue;
-		images->image[kept] = image;
-		images->n++;
-		if (image->state == IMAGE_STATE_PENDING)
-			pending = true;
-	}
+	images->image = list;
+	p->pending = false;
+	p->n_stray = 0;
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			look_at(images, &old, entry->d_name);
 	if (dir)
 		closedir(dir);
-	if (images->image)
-		qsort(images->image, images->n, sizeof(*images->image),
-			by_name);
+	qsort(images->image, images->n, sizeof(*images->image), by_name);
+	refuse_doubles(images);
 	for (size_t i = 0; i < old.n; i++)
-		image_free(old.image[i]);
+		if (!old.image[i]->kept)
+			retire(images, old.image[i]);
 	free(old.image);
-	if (pending)
-		event_add(p->again, &later);
+	for (size_t i = 0; i < images->n; i++)
+		images->image[i]->kept = false;
 }
 
-/* Log what is new: what the old catalogue did not hold in this form. */
-static void refresh(struct images *images)
+static void say(const struct image *image)
 {
-	struct {
-		char name[IMAGE_NAME_MAX + 1];
-		const void *was;
-		enum image_state state;
-	} *before = calloc(images->n + 1, sizeof(*before));
-	size_t n = images->n;
-
-	for (size_t i = 0; before && i < n; i++) {
-		memcpy(before[i].name, images->image[i]->name,
-			sizeof(before[i].name));
-		before[i].was = images->image[i];
-		before[i].state = images->image[i]->state;
+	switch (image->state) {
+	case IMAGE_STATE_READY:
+		log_info("image %s: %s, %s, %.1f MB%s%s%s", image->name,
+			image->uki.kind == UKI_KIND_UKI ? "UKI"
+							: "EFI application",
+			arch_name(image->uki.arch), (double)image->size / 1e6,
+			image->uki.cert_size ? ", signed" : "",
+			*image->signer ? " by " : "", image->signer);
+		break;
+	case IMAGE_STATE_REFUSED:
+		if (image->stray)
+			log_info("%s: no image: %s", image->name, image->why);
+		else
+			log_warn("image %s: not offered: %s", image->name,
+				image->why);
+		break;
+	case IMAGE_STATE_PENDING:
+		log_debug("image %s: not yet: %s", image->name, image->why);
+		break;
 	}
-	read_directory(images);
-	for (size_t i = 0; before && i < images->n; i++) {
-		bool known = false;
-
-		for (size_t j = 0; j < n; j++)
-			known |= before[j].was == images->image[i] &&
-				 before[j].state == images->image[i]->state;
-		if (!known)
-			say(images->image[i]);
-	}
-	for (size_t i = 0; before && i < n; i++)
-		if (!images_find(images, before[i].name))
-			log_info("image %s: gone", before[i].name);
-	free(before);
 }
 
-static void watch(struct images *images)
+/* Who cannot be booted without it comes first. */
+static int hurry(const struct images *images, const struct image *image)
+{
+	if (image->is_checked_next)
+		return 3;
+	if (image->state != IMAGE_STATE_READY)
+		return 0;
+	return pins_name(images->private->pins, image) ? 2 : 1;
+}
+
+/*
+ * Take over the digests that are known by now, and have the next computed.
+ * tell: log what came of it.
+ */
+static void hash_next(struct images *images, bool tell)
 {
 	struct images_private *p = images->private;
+	struct image *next = NULL;
+	int most = 0;
 
-	p->watch = inotify_add_watch(p->inotify, p->directory,
-		IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
-			IN_CREATE | IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF |
-			IN_MOVE_SELF | IN_ONLYDIR);
-	if (p->watch < 0) /* not there: look again from time to time */
-		event_add(p->again, &later);
-}
+	for (size_t i = 0; i < images->n; i++) {
+		struct image *image = images->image[i];
+		enum image_state before = image->state;
+		struct digest digest;
 
-static void on_again(evutil_socket_t fd, short what, void *arg)
-{
-	struct images *images = arg;
-
-	(void)fd, (void)what;
-	if (images->private->watch < 0) {
-		watch(images);
-		if (images->private->watch < 0)
-			return;
-	}
-	refresh(images);
-}
-
-static void on_inotify(evutil_socket_t fd, short what, void *arg)
-{
-	struct images *images = arg;
-	struct images_private *p = images->private;
-	char buf[4096]
-		__attribute__((aligned(__alignof__(struct inotify_event))));
-	ssize_t n;
-
-	(void)what;
-	while ((n = read(fd, buf, sizeof(buf))) > 0) {
-		for (char *at = buf; at < buf + n;) {
-			const struct inotify_event *e = (void *)at;
-
-			if (e->wd == p->watch &&
-				(e->mask & (IN_IGNORED | IN_MOVE_SELF)))
-				p->watch = -1;
-			at += sizeof(*e) + e->len;
+		if (!image->file || image->has_digest || image->digest_error)
+			continue;
+		if (digester_find(image->file, &digest)) {
+			image_set_digest(image, &digest, 0);
+			if (image->state != before && tell)
+				say(image);
+			pins_check(p->pins, image);
+		} else if (hurry(images, image) > most) {
+			most = hurry(images, image);
+			next = image;
 		}
 	}
-	if (!event_pending(p->again, EV_TIMEOUT, NULL))
-		event_add(p->again, &soon);
+	if (next && p->digester && !digester_is_busy(p->digester))
+		digester_start(p->digester, next->file);
 }
 
-int images_new(
-	struct event_base *base, const char *directory, struct images **ret)
+static void on_digest(void *arg, const struct file *file, int err)
+{
+	struct images *images = arg;
+
+	for (size_t i = 0; err && i < images->n; i++)
+		if (images->image[i]->file == file) {
+			image_set_digest(images->image[i], NULL, err);
+			log_warn("image %s: its digest could not be computed: "
+				 "%s",
+				images->image[i]->name, strerror(-err));
+		}
+	hash_next(images, true);
+}
+
+void images_hash(struct images *images,
+	bool (*wanted)(void *arg, const struct image *image), void *arg)
+{
+	for (size_t i = 0; i < images->n; i++) {
+		struct image *image = images->image[i];
+		struct digest digest;
+		int err;
+
+		if (!image->file || image->has_digest ||
+			image->state == IMAGE_STATE_REFUSED ||
+			!wanted(arg, image))
+			continue;
+		err = digester_hash(image->file, NULL, &digest);
+		if (!err)
+			digester_remember(image->file, &digest);
+		image_set_digest(image, &digest, err);
+	}
+}
+
+/* What the log has said of an image, to tell what is new. */
+struct said {
+	char name[IMAGE_NAME_MAX + 1];
+	enum image_state state;
+	char why[sizeof(((struct image *)NULL)->why)];
+	const void *file;
+};
+
+static int by_said_name(const void *name, const void *said)
+{
+	return strcmp(name, ((const struct said *)said)->name);
+}
+
+static bool was_said(
+	const struct said *said, size_t n, const struct image *image)
+{
+	said = bsearch(image->name, said, n, sizeof(*said), by_said_name);
+	return said && said->state == image->state &&
+	       strcmp(said->why, image->why) == 0 &&
+	       (said->file == image->file || image->state != IMAGE_STATE_READY);
+}
+
+/* Read again, and log what is new. True: look again in a second. */
+static bool refresh(void *arg)
+{
+	struct images *images = arg;
+	size_t n = images->n;
+	struct said *said = calloc(n + 1, sizeof(*said));
+
+	for (size_t i = 0; said && i < n; i++) {
+		const struct image *image = images->image[i];
+
+		said[i] = (struct said){
+			.state = image->state,
+			.file = image->file,
+		};
+		memcpy(said[i].name, image->name, sizeof(image->name));
+		memcpy(said[i].why, image->why, sizeof(image->why));
+	}
+	read_directory(images);
+	hash_next(images, false);
+	for (size_t i = 0; said && i < images->n; i++)
+		if (!was_said(said, n, images->image[i]))
+			say(images->image[i]);
+	for (size_t i = 0; said && i < n; i++)
+		if (!images_find(images, said[i].name))
+			log_info("image %s: gone", said[i].name);
+	free(said);
+	return images->private->pending;
+}
+
+int images_new(struct event_base *base, struct worker *worker,
+	const char *directory, struct images **ret)
 {
 	struct images *images = calloc(1, sizeof(*images));
 	struct images_private *p = calloc(1, sizeof(*p));
@@ -256,24 +476,22 @@ int images_new(
 		return -ENOMEM;
 	}
 	images->private = p;
-	p->base = base;
-	p->inotify = -1;
-	p->watch = -1;
+	if (worker)
+		p->digester = digester_new(worker, on_digest, images);
+	if (base)
+		p->watch = images_watch_new(base, refresh, images);
+	if (base)
+		images->retired = retired_new(base);
+	if ((worker && !p->digester) ||
+		(base && !(p->watch && images->retired))) {
+		images_free(images);
+		return -ENOMEM;
+	}
 	if (base) {
-		p->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-		p->again = evtimer_new(base, on_again, images);
-		if (p->inotify >= 0)
-			p->readable = event_new(base, p->inotify,
-				EV_READ | EV_PERSIST, on_inotify, images);
-		if (!p->readable || !p->again) {
-			images_free(images);
-			return -ENOMEM;
-		}
-		event_add(p->readable, NULL);
-		watch(images);
-		refresh(images);
+		images_watch_directory(p->watch, directory);
 	} else {
 		read_directory(images);
+		hash_next(images, false);
 	}
 	*ret = images;
 	return 0;
@@ -287,34 +505,34 @@ void images_free(struct images *images)
 		image_free(images->image[i]);
 	free(images->image);
 	if (images->private) {
-		struct images_private *p = images->private;
-
-		if (p->readable)
-			event_free(p->readable);
-		if (p->again)
-			event_free(p->again);
-		if (p->inotify >= 0)
-			close(p->inotify);
-		free(p->directory);
-		free(p);
+		digester_free(images->private->digester);
+		images_watch_free(images->private->watch);
+		pins_free(images->private->pins);
+		retired_free(images->retired);
+		free(images->private->directory);
+		free(images->private);
 	}
 	free(images);
+}
+
+void images_set_pins(struct images *images, struct pins *pins)
+{
+	pins_free(images->private->pins);
+	images->private->pins = pins;
+	for (size_t i = 0; i < images->n; i++)
+		if (images->image[i]->has_digest)
+			pins_check(pins, images->image[i]);
+	hash_next(images, true);
 }
 
 void images_set_directory(struct images *images, const char *directory)
 {
 	struct images_private *p = images->private;
-	char *copy;
+	char *copy = strdup(directory);
 
-	if (strcmp(p->directory, directory) != 0) {
-		copy = strdup(directory);
-		if (!copy)
-			return;
-		free(p->directory);
-		p->directory = copy;
-		if (p->watch >= 0)
-			inotify_rm_watch(p->inotify, p->watch);
-		watch(images);
-	}
-	refresh(images);
+	if (!copy)
+		return;
+	free(p->directory);
+	p->directory = copy;
+	images_watch_directory(p->watch, directory);
 }

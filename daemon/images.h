@@ -1,11 +1,15 @@
 /*
  * images: the catalogue of what can be booted: every NAME.efi in the images
- * directory, opened, parsed and checked. inotify tells when a file appears,
- * is replaced or goes; a file that is still being written is looked at again
- * until it holds still.
+ * directory, and every tag of an OCI image layout there, opened, parsed and
+ * checked. inotify tells when a file appears, is replaced or goes; a file that
+ * is still being written is looked at again until it holds still. What is
+ * none of these is listed too, with the reason why it is not offered.
+ *
+ * Digests are computed in a helper thread. An image from an OCI layout is not
+ * offered before its content has been found to match its digest.
  *
  * An image is a value that decide() may look at; its bytes go out only as
- * views. Images are named by their file's name, never by a path.
+ * views. Images are named by their file's name, or DIR:TAG, never by a path.
  */
 #ifndef DAEMON_IMAGES_H
 #define DAEMON_IMAGES_H
@@ -16,16 +20,20 @@
 
 #include "config/config.h"
 #include "daemon/view.h"
+#include "proto/digest.h"
 #include "proto/uki.h"
 
 struct event_base;
+struct worker;
 
-#define IMAGES_MAX     4096
-#define IMAGE_NAME_MAX 128
+#define IMAGES_MAX	  4096
+#define IMAGES_MAX_STRAY  64 /* of what is listed only to say why not */
+#define IMAGE_NAME_MAX	  128
+#define IMAGE_VERSION_LEN 17 /* 16 hexadecimal digits and NUL */
 
 enum image_state {
 	IMAGE_STATE_READY,
-	IMAGE_STATE_PENDING, /* still being written: not offered yet */
+	IMAGE_STATE_PENDING, /* not offered yet: `why` says what it waits for */
 	IMAGE_STATE_REFUSED  /* `why` says why */
 };
 
@@ -33,36 +41,95 @@ struct image {
 	char name[IMAGE_NAME_MAX + 1];
 	enum image_state state;
 	char why[160]; /* unless READY */
+	bool stray;    /* REFUSED, and was perhaps never meant as an image */
 	uint64_t size;
+	bool parsed;		  /* uki, kernel and signer are valid */
 	struct uki uki;		  /* valid if READY, as all below */
 	struct uki_kernel kernel; /* UKIs */
 	char *cmdline;		  /* embedded, cleaned; "" if none */
 	char *os;		  /* PRETTY_NAME of .osrel; "" if none */
 	char *version;		  /* .uname; "" if none */
-	struct file *file;
+	char *signer;		  /* "" if not signed, or not known by whom */
+	char **profile;		  /* uki.n_profiles: TITLE, else ID, else "" */
+	struct file *file;	  /* NULL only if REFUSED */
+	/* Another for each file that has this name; "" unless opened. */
+	char version_tag[IMAGE_VERSION_LEN];
+	bool kept; /* the catalogue's own: outlives a reading of it */
+
+	/* SHA-256 of the whole file, once it has been computed. */
+	bool has_digest;
+	struct digest digest;
+	int digest_error; /* -errno, if it could not be */
+	/* OCI: what it must be, before the image is READY. */
+	bool must_match;
+	bool is_checked_next; /* PENDING for nothing but that */
+	struct digest wanted;
 };
 
 struct images {
 	size_t n;
-	struct image **image; /* sorted by name */
+	struct image **image;	 /* sorted by name */
+	struct retired *retired; /* NULL: none are kept */
 	struct images_private *private;
 };
 
 /*
- * Read the directory. base may be NULL: once, without watching. A directory
- * that is not there is an empty catalogue. 0 or -errno.
+ * Read the directory. base and worker may be NULL: once, without watching and
+ * without computing digests (those that this process knows are used). A
+ * directory that is not there is an empty catalogue. 0 or -errno. The
+ * catalogue must be freed before the worker.
  */
-int images_new(
-	struct event_base *base, const char *directory, struct images **ret);
+int images_new(struct event_base *base, struct worker *worker,
+	const char *directory, struct images **ret);
 void images_free(struct images *images);
+/*
+ * Compute now, waiting for the disk, the digests of the images of which
+ * `wanted` says so, as far as they are not known.
+ */
+void images_hash(struct images *images,
+	bool (*wanted)(void *arg, const struct image *image), void *arg);
+struct pins;
+/* Hash these first; takes the pins over, NULL: none. */
+void images_set_pins(struct images *images, struct pins *pins);
 /* Another directory, after a reload. */
 void images_set_directory(struct images *images, const char *directory);
 
 const struct image *images_find(const struct images *images, const char *name);
+/*
+ * The image that this name means for a client: of this name, or else NAME@ARCH,
+ * of an OCI index of several architectures. BIOS: that for x64, or for ia32.
+ */
+const struct image *images_find_for(
+	const struct images *images, const char *name, enum arch arch);
+/*
+ * This version of an image, be it that it was replaced some minutes ago. NULL:
+ * it cannot be had any more.
+ */
+const struct image *images_find_version(
+	const struct images *images, const char *name, const char *version);
+/* One that this name means for some client; NULL if there is none. */
+const struct image *images_find_any(
+	const struct images *images, const char *name);
+/* Is `image` what this name means for some client? */
+bool image_is_named(const struct image *image, const char *name);
 
-/* One file by itself: always an image, perhaps a REFUSED one. */
+/* One file by itself: an image, perhaps a REFUSED one. NULL: out of memory. */
 struct image *image_open(const char *path, const char *name);
+/*
+ * A blob of an OCI layout, which shall have this size, digest and, unless
+ * ARCH_INVALID, architecture. PENDING until the digest is known.
+ */
+struct image *image_open_blob(const char *path, const char *name,
+	const struct digest *digest, uint64_t size, enum arch arch);
+/* Something that is no image, for this reason. */
+struct image *image_new_refused(const char *name, const char *why);
 void image_free(struct image *image);
+/*
+ * The file's digest, or why it could not be computed (-errno): decides whether
+ * an image that must match one is READY or REFUSED.
+ */
+void image_set_digest(
+	struct image *image, const struct digest *digest, int err);
 
 /*
  * Can the firmware `arch` (not BIOS) load this image? NULL, or why not.

@@ -42,6 +42,7 @@ static bool is_worth_a_line(const struct journal_event *e)
 	case JOURNAL_SCRIPT:
 	case JOURNAL_HTTP_DONE:
 	case JOURNAL_HTTP_BROKEN:
+	case JOURNAL_BOOTED:
 		return true;
 	case JOURNAL_DISCOVER:
 	case JOURNAL_OFFER:
@@ -62,7 +63,7 @@ static bool is_worth_a_line(const struct journal_event *e)
 
 static void write_line(const struct journal_event *e)
 {
-	char line[900], mac[MAC_TEXT_LEN] = "-", ip[INET_ADDRSTRLEN] = "-";
+	char line[900], mac[MAC_TEXT_LEN] = "-", ip[INET6_ADDRSTRLEN] = "-";
 	char amount[80] = "";
 	struct in_addr addr = {htonl(e->ip)};
 
@@ -70,6 +71,8 @@ static void write_line(const struct journal_event *e)
 		mac_format(&e->mac, ':', mac);
 	if (e->ip)
 		inet_ntop(AF_INET, &addr, ip, sizeof(ip));
+	else if (e->ip6)
+		snprintf(ip, sizeof(ip), "%s", e->ip6);
 	if (e->us)
 		snprintf(amount, sizeof(amount), " %llu bytes in %.3f s",
 			(unsigned long long)e->bytes, (double)e->us / 1e6);

@@ -46,13 +46,18 @@ static void say(enum log_level level, const char *format, va_list args)
 		fprintf(stderr, "<%d>%s%s\n", levels[level].syslog,
 			levels[level].word, line);
 	} else {
+		/* Made anew once a second: lines come by the thousand. */
+		static __thread time_t stamped = -1;
+		static __thread char stamp[32];
 		struct timespec now;
 		struct tm tm;
-		char stamp[32];
 
 		clock_gettime(CLOCK_REALTIME, &now);
-		localtime_r(&now.tv_sec, &tm);
-		strftime(stamp, sizeof(stamp), "%H:%M:%S", &tm);
+		if (now.tv_sec != stamped) {
+			stamped = now.tv_sec;
+			localtime_r(&stamped, &tm);
+			strftime(stamp, sizeof(stamp), "%H:%M:%S", &tm);
+		}
 		fprintf(stderr, "%s.%03ld %s%s\n", stamp, now.tv_nsec / 1000000,
 			levels[level].word, line);
 	}

@@ -11,32 +11,42 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "daemon/boot_once.h"
 #include "daemon/clients.h"
 #include "daemon/clock.h"
 #include "daemon/control.h"
 #include "daemon/dhcp_service.h"
+#include "daemon/drain.h"
+#include "daemon/history.h"
 #include "daemon/http_service.h"
+#include "daemon/inspect.h"
 #include "daemon/loaders.h"
 #include "daemon/log.h"
 #include "daemon/netif.h"
 #include "daemon/netuki.h"
 #include "daemon/notify.h"
+#include "daemon/pins.h"
 #include "daemon/ra_service.h"
-#include "daemon/worker.h"
 #include "daemon/reload.h"
+#include "daemon/state.h"
 #include "daemon/tftp_service.h"
+#include "daemon/timeline.h"
+#include "daemon/watcher.h"
+#include "daemon/worker.h"
 
 #define DEFAULT_CONFIG "/etc/netuki/netuki.yaml"
 
 struct options {
 	const char *config;
-	bool check, debug;
+	const char *inspect; /* NULL, or the file */
+	bool check, debug, json;
 };
 
 static void usage(FILE *out)
 {
 	fprintf(out,
 		"Usage: netukid [--config FILE] [--check] [--debug]\n"
+		"       netukid --inspect FILE.efi [--json]\n"
 		"\n"
 		"Boots machines from Unified Kernel Images, beside the DHCP "
 		"server that is\n"
@@ -46,14 +56,17 @@ static void usage(FILE *out)
 		"  -c, --config FILE  the configuration (" DEFAULT_CONFIG ")\n"
 		"  -t, --check        check the configuration and what it "
 		"refers to, and exit\n"
+		"  -i, --inspect FILE print what is in an image, how it can be "
+		"booted, and exit\n"
+		"      --json         the same as JSON\n"
 		"  -d, --debug        log every step of every boot\n"
 		"  -V, --version      print the version\n"
 		"  -h, --help         print this\n"
 		"\n"
-		"Exit status: 0 all is well; 1 the configuration is wrong or "
-		"a part cannot\n"
-		"start; 2 the arguments are wrong. See netukid(8), "
-		"netuki.yaml(5).\n");
+		"Exit status: 0 all is well; 1 the configuration is wrong, a "
+		"part cannot\n"
+		"start, or FILE cannot be booted; 2 the arguments are wrong.\n"
+		"See netukid(8), netuki.yaml(5).\n");
 }
 
 /* 0: go on; else the exit status plus 1. */
@@ -62,6 +75,8 @@ static int parse_options(int argc, char **argv, struct options *ret)
 	static const struct option longs[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"check", no_argument, NULL, 't'},
+		{"inspect", required_argument, NULL, 'i'},
+		{"json", no_argument, NULL, 'j'},
 		{"debug", no_argument, NULL, 'd'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
@@ -70,13 +85,19 @@ static int parse_options(int argc, char **argv, struct options *ret)
 	int c;
 
 	*ret = (struct options){.config = DEFAULT_CONFIG};
-	while ((c = getopt_long(argc, argv, "c:tdVh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:ti:dVh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			ret->config = optarg;
 			break;
 		case 't':
 			ret->check = true;
+			break;
+		case 'i':
+			ret->inspect = optarg;
+			break;
+		case 'j':
+			ret->json = true;
 			break;
 		case 'd':
 			ret->debug = true;
@@ -91,6 +112,10 @@ static int parse_options(int argc, char **argv, struct options *ret)
 			fprintf(stderr, "Try `netukid --help`.\n");
 			return 3;
 		}
+	}
+	if (ret->json && !ret->inspect) {
+		fprintf(stderr, "netukid: --json goes with --inspect\n");
+		return 3;
 	}
 	if (optind < argc) {
 		fprintf(stderr, "netukid: unexpected argument: %s\n",
@@ -110,25 +135,16 @@ static void print_report(const struct config_report *report)
 }
 
 /* The configuration, with all that is to be said of it printed; or NULL. */
-static struct config *load(const char *path)
+static struct config *load(const char *path, bool hash)
 {
 	struct config_report report;
 	struct config *config;
 
 	config_report_init(&report);
-	config = reload_read(path, &report);
+	config = reload_read(path, hash, &report);
 	print_report(&report);
 	config_report_done(&report);
 	return config;
-}
-
-static void on_signal(evutil_socket_t signal, short what, void *arg)
-{
-	struct netuki *netuki = arg;
-
-	(void)what;
-	log_info("%s: ending", signal == SIGINT ? "SIGINT" : "SIGTERM");
-	event_base_loopbreak(netuki->base);
 }
 
 /* Descriptors are what a storm of clients needs most. */
@@ -144,20 +160,37 @@ static void raise_limits(void)
 
 static int start_base(struct netuki *netuki)
 {
+	static const struct timeval bulk_slice = {0, 500};
 	struct event_config *config = event_config_new();
 
 	if (config) {
 		event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 		event_config_set_flag(
 			config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+		/* While bulk goes out, look after the others each so often. */
+		event_config_set_max_dispatch_interval(
+			config, &bulk_slice, -1, NETUKI_PRIORITY_BULK);
 		netuki->base = event_base_new_with_config(config);
 		event_config_free(config);
 	}
 	if (!netuki->base)
 		return -ENOMEM;
-	/* 0: DHCP; 1: all else. */
-	event_base_priority_init(netuki->base, 2);
+	event_base_priority_init(netuki->base, NETUKI_PRIORITY_MAX);
 	return 0;
+}
+
+static int start_history(struct netuki *netuki)
+{
+	const struct history_limits limits = {
+		.max_boots = netuki->config->history.max_boots,
+		.max_days = netuki->config->history.max_days,
+	};
+
+	netuki->history = history_new(
+		netuki->base, netuki->worker, netuki->config->state, &limits);
+	if (netuki->history)
+		netuki->timeline = timeline_new(netuki);
+	return netuki->timeline ? 0 : -ENOMEM;
 }
 
 static int start(struct netuki *netuki)
@@ -173,14 +206,29 @@ static int start(struct netuki *netuki)
 		err = -ENOMEM;
 	if (!err)
 		err = netifs_new(netuki->base, config, &netuki->netifs);
-	if (!err)
-		err = images_new(netuki->base, config->images, &netuki->images);
+	if (!err && !(netuki->watcher = watcher_new(netuki)))
+		err = -ENOMEM;
 	if (!err && !(netuki->worker = worker_new(netuki->base)))
 		err = -ENOMEM;
+	if (!err)
+		err = images_new(netuki->base, netuki->worker, config->images,
+			&netuki->images);
+	if (!err)
+		images_set_pins(netuki->images, pins_new(config));
 	if (err) {
 		log_error("cannot start: %s", strerror(-err));
 		return err;
 	}
+	err = state_new(
+		netuki->base, netuki->worker, config->state, &netuki->state);
+	if (err)
+		return err;
+	err = start_history(netuki);
+	if (err)
+		return err;
+	netuki->boot_once = boot_once_new(netuki);
+	if (!netuki->boot_once)
+		return -ENOMEM;
 	config_report_init(&report);
 	netuki->loaders = loaders_new(config, &report);
 	config_report_done(&report);
@@ -207,10 +255,15 @@ static void stop(struct netuki *netuki)
 	tftp_service_free(netuki->tftp);
 	ra_service_free(netuki->ra);
 	dhcp_service_free(netuki->dhcp);
-	worker_free(netuki->worker);
-	loaders_free(netuki->loaders);
+	boot_once_free(netuki->boot_once);
+	timeline_free(netuki->timeline);
 	images_free(netuki->images);
+	worker_free(netuki->worker);
+	history_free(netuki->history);
+	state_free(netuki->state);
+	loaders_free(netuki->loaders);
 	netifs_free(netuki->netifs);
+	watcher_free(netuki->watcher);
 	clients_free(netuki->clients);
 	if (netuki->base)
 		event_base_free(netuki->base);
@@ -233,23 +286,15 @@ static void say_hello(const struct netuki *netuki)
 
 static void run(struct netuki *netuki)
 {
-	struct event *term =
-		evsignal_new(netuki->base, SIGTERM, on_signal, netuki);
-	struct event *interrupt =
-		evsignal_new(netuki->base, SIGINT, on_signal, netuki);
+	struct drain *drain = drain_new(netuki);
 
-	if (term && interrupt) {
-		event_add(term, NULL);
-		event_add(interrupt, NULL);
+	if (drain) {
 		say_hello(netuki);
 		notify_state("READY=1");
 		event_base_dispatch(netuki->base);
 		notify_state("STOPPING=1");
 	}
-	if (term)
-		event_free(term);
-	if (interrupt)
-		event_free(interrupt);
+	drain_free(drain);
 }
 
 int main(int argc, char **argv)
@@ -260,9 +305,11 @@ int main(int argc, char **argv)
 
 	if (status)
 		return status - 1;
+	if (options.inspect)
+		return inspect_file(options.inspect, options.json);
 	log_init(options.debug);
 	netuki.config_path = options.config;
-	netuki.config = load(options.config);
+	netuki.config = load(options.config, options.check);
 	if (!netuki.config)
 		return 1;
 	if (options.check) {
@@ -270,6 +317,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	/* A file that may not grow is an error to be told, not an end. */
+	signal(SIGXFSZ, SIG_IGN);
 	raise_limits();
 	status = start(&netuki) ? 1 : 0;
 	if (!status)

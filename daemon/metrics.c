@@ -56,6 +56,11 @@ static void print_tftp(FILE *out, const struct tftp_service *service)
 		{"netuki_tftp_over_cap_total", "counter",
 			"TFTP requests left for the client's retry.",
 			c.over_cap},
+		{"netuki_tftp_not_allowed_total", "counter",
+			"TFTP requests from addresses that are not served.",
+			c.not_allowed},
+		{"netuki_tftp_strays_total", "counter",
+			"TFTP packets that belong to no transfer.", c.strays},
 		{"netuki_tftp_completed_total", "counter",
 			"TFTP transfers completed.", c.completed},
 		{"netuki_tftp_aborted_total", "counter",
@@ -99,6 +104,9 @@ static void print_http(FILE *out, const struct http_service *service)
 			"Bytes of bodies sent over HTTP.", c.bytes},
 		{"netuki_http_connections", "gauge", "HTTP connections open.",
 			c.open},
+		{"netuki_http_bulk_waiting", "gauge",
+			"Large HTTP answers that wait for their turn.",
+			c.waiting},
 	};
 
 	PRINT(out, metrics);

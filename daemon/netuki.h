@@ -14,6 +14,14 @@
 
 struct event_base;
 
+/* Of events in the loop: the lower ones wait for the higher ones. */
+enum netuki_priority {
+	NETUKI_PRIORITY_DHCP,
+	NETUKI_PRIORITY_NORMAL, /* the default */
+	NETUKI_PRIORITY_BULK,	/* large downloads */
+	NETUKI_PRIORITY_MAX
+};
+
 struct netuki {
 	struct event_base *base;
 	const char *config_path;
@@ -23,6 +31,10 @@ struct netuki {
 	struct loaders *loaders;
 	struct clients *clients;
 	struct worker *worker;
+	struct state *state;
+	struct history *history;
+	struct timeline *timeline;
+	struct boot_once *boot_once;
 	struct journal journal;
 	struct dhcp_service *dhcp; /* NULL: dhcp is not enabled */
 	struct ra_service *ra;	   /* NULL: off, or not permitted */
@@ -30,6 +42,7 @@ struct netuki {
 	struct http_service *http;
 	struct control *control;
 	struct reloader *reloader;
+	struct watcher *watcher;
 	char reload_error[512]; /* of the latest reload; "": it went well */
 	uint64_t started_us;
 };
@@ -39,6 +52,7 @@ static inline struct decide_world netuki_world(const struct netuki *netuki)
 	return (struct decide_world){
 		.config = netuki->config,
 		.images = netuki->images,
+		.state = netuki->state,
 	};
 }
 

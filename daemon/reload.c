@@ -13,6 +13,7 @@
 #include "daemon/loaders.h"
 #include "daemon/log.h"
 #include "daemon/netif.h"
+#include "daemon/pins.h"
 
 /* Editors write in several steps; one reading serves them all. */
 static const struct timeval settle = {0, 200000};
@@ -24,7 +25,8 @@ struct reloader {
 	struct event *hangup, *readable, *settled;
 };
 
-struct config *reload_read(const char *path, struct config_report *report)
+struct config *reload_read(
+	const char *path, bool hash, struct config_report *report)
 {
 	struct config *config = config_load(path, report);
 	struct images *images = NULL;
@@ -33,9 +35,12 @@ struct config *reload_read(const char *path, struct config_report *report)
 	if (!config)
 		return NULL;
 	loaders_free(loaders_new(config, report));
-	if (images_new(NULL, config->images, &images) == 0 &&
-		netifs_new(NULL, config, &netifs) == 0)
+	if (images_new(NULL, NULL, config->images, &images) == 0 &&
+		netifs_new(NULL, config, &netifs) == 0) {
+		if (hash)
+			images_hash(images, check_wants_digest, config);
 		check_config(config, images, netifs, report);
+	}
 	images_free(images);
 	netifs_free(netifs);
 	if (!report->n_errors)
@@ -53,15 +58,20 @@ static bool needs_restart(const struct config *a, const struct config *b)
 	       a->dhcp.ipxe_ra != b->dhcp.ipxe_ra ||
 	       a->tftp.listen != b->tftp.listen ||
 	       a->tftp.port != b->tftp.port ||
+	       a->tftp.single_port != b->tftp.single_port ||
 	       a->http.listen != b->http.listen ||
 	       a->http.port != b->http.port ||
+	       a->history.max_boots != b->history.max_boots ||
+	       a->history.max_days != b->history.max_days ||
 	       strcmp(a->control, b->control) != 0 ||
 	       strcmp(a->state, b->state) != 0;
 }
 
-static void swap(struct netuki *netuki, struct config *config)
+/* False: the next start takes over the rest. */
+static bool swap(struct netuki *netuki, struct config *config)
 {
 	struct config *old = netuki->config;
+	bool restart = needs_restart(old, config);
 	struct config_report report;
 
 	config_report_init(&report);
@@ -70,45 +80,61 @@ static void swap(struct netuki *netuki, struct config *config)
 	config_report_done(&report);
 	netuki->config = config;
 	netifs_set_config(netuki->netifs, config);
+	images_set_pins(netuki->images, pins_new(config));
 	images_set_directory(netuki->images, config->images);
-	if (needs_restart(old, config))
+	if (restart)
 		log_warn("addresses, ports, `state` and `control` are taken "
 			 "over at the next start only");
 	config_unref(old);
+	return !restart;
 }
 
-bool reload_now(struct netuki *netuki)
+static void note_failure(
+	struct netuki *netuki, const struct config_report *report)
 {
-	struct config_report report;
-	struct config *config;
+	for (size_t i = 0; i < report->n; i++) {
+		if (report->messages[i].warning)
+			continue;
+		snprintf(netuki->reload_error, sizeof(netuki->reload_error),
+			"%s", report->messages[i].text);
+		break;
+	}
+	log_error("configuration not reloaded: %zu errors; the old one stays "
+		  "in force",
+		report->n_errors);
+}
 
-	config_report_init(&report);
-	config = reload_read(netuki->config_path, &report);
-	for (size_t i = 0; i < report.n; i++) {
-		if (report.messages[i].warning)
-			log_warn("%s", report.messages[i].text);
+bool reload_now(
+	struct netuki *netuki, struct config_report *report, bool *ret_restart)
+{
+	struct config *config = reload_read(netuki->config_path, false, report);
+
+	if (config)
+		check_seen(config, netuki->images, netuki->clients, report);
+	for (size_t i = 0; i < report->n; i++) {
+		if (report->messages[i].warning)
+			log_warn("%s", report->messages[i].text);
 		else
-			log_error("%s", report.messages[i].text);
+			log_error("%s", report->messages[i].text);
 	}
 	netuki->reload_error[0] = '\0';
-	if (config) {
-		swap(netuki, config);
-		log_info("configuration reloaded: %zu machines",
-			config->n_machines);
-	} else {
-		for (size_t i = 0; i < report.n; i++)
-			if (!report.messages[i].warning) {
-				snprintf(netuki->reload_error,
-					sizeof(netuki->reload_error), "%s",
-					report.messages[i].text);
-				break;
-			}
-		log_error("configuration not reloaded: %zu errors; the old "
-			  "one stays in force",
-			report.n_errors);
+	if (!config) {
+		note_failure(netuki, report);
+		return false;
 	}
+	*ret_restart = !swap(netuki, config);
+	log_info("configuration reloaded: %zu machines", config->n_machines);
+	return true;
+}
+
+static void reload(struct netuki *netuki)
+{
+	struct config_report report;
+	bool restart;
+
+	config_report_init(&report);
+	reload_now(netuki, &report, &restart);
 	config_report_done(&report);
-	return config != NULL;
 }
 
 static void on_hangup(evutil_socket_t signal, short what, void *arg)
@@ -116,7 +142,7 @@ static void on_hangup(evutil_socket_t signal, short what, void *arg)
 	struct reloader *r = arg;
 
 	(void)signal, (void)what;
-	reload_now(r->netuki);
+	reload(r->netuki);
 }
 
 static void on_settled(evutil_socket_t fd, short what, void *arg)
@@ -124,7 +150,7 @@ static void on_settled(evutil_socket_t fd, short what, void *arg)
 	struct reloader *r = arg;
 
 	(void)fd, (void)what;
-	reload_now(r->netuki);
+	reload(r->netuki);
 }
 
 static void on_inotify(evutil_socket_t fd, short what, void *arg)

@@ -50,19 +50,39 @@ int socket_udp(uint32_t addr, uint16_t port, bool reuse)
 	return fd;
 }
 
-int socket_tcp(uint32_t addr, uint16_t port)
+static int listen_on(const struct sockaddr *to, socklen_t len)
 {
-	struct sockaddr_in to = socket_addr(addr, port);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int one = 1;
+	int fd = socket(
+		to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int one = 1, zero = 0;
 
 	if (fd < 0)
 		return -errno;
+	if (to->sa_family == AF_INET6 &&
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero)))
+		return fail(fd);
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
-		bind(fd, (struct sockaddr *)&to, sizeof(to)) ||
-		listen(fd, 1024))
+		bind(fd, to, len) || listen(fd, 1024))
 		return fail(fd);
 	return fd;
+}
+
+int socket_tcp(uint32_t addr, uint16_t port)
+{
+	struct sockaddr_in to = socket_addr(addr, port);
+	struct sockaddr_in6 any = {
+		.sin6_family = AF_INET6,
+		.sin6_port = htons(port),
+	};
+
+	if (!addr) {
+		int fd = listen_on((struct sockaddr *)&any, sizeof(any));
+
+		/* A kernel without IPv6, or one where it is switched off. */
+		if (fd != -EAFNOSUPPORT && fd != -EADDRNOTAVAIL)
+			return fd;
+	}
+	return listen_on((struct sockaddr *)&to, sizeof(to));
 }
 
 bool socket_get_pktinfo(struct msghdr *msg, struct in_pktinfo *ret)

@@ -17,7 +17,10 @@
  * it, and be allowed to broadcast. The descriptor, or -errno.
  */
 int socket_udp(uint32_t addr, uint16_t port, bool reuse);
-/* A listening TCP socket. The descriptor, or -errno. */
+/*
+ * A listening TCP socket; addr 0: every address, of IPv6 too (IPv4 addresses
+ * are then ::ffff:A.B.C.D), if there is IPv6. The descriptor, or -errno.
+ */
 int socket_tcp(uint32_t addr, uint16_t port);
 /* Log why `what` cannot have this port, with the program that holds it. */
 void socket_log_failure(

@@ -1,334 +1,132 @@
 #include "daemon/tftp_service.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <netinet/udp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #include "daemon/clients.h"
 #include "daemon/clock.h"
 #include "daemon/content.h"
-#include "daemon/log.h"
-#include "daemon/netif.h"
-#include "daemon/reader.h"
 #include "daemon/socket.h"
-#include "daemon/tftp_socket.h"
+#include "daemon/tftp_transfer.h"
 #include "proto/path.h"
-#include "proto/tftp.h"
-#include "proto/tftp_send.h"
 
-#define BUCKETS		 1024
-#define REQUEST_MAX	 1024 /* bytes of a request; more is no request */
-#define REQUESTS_AT_ONCE 64
-#define PACKETS_AT_ONCE	 16
+#define BATCH 32 /* packets in one system call */
+/* Enough sent in one turn of the loop: others wait. */
+#define TURN_BYTES   (256u << 10)
+#define DRAIN_TURNS  8
+#define ICMP_AT_ONCE 16
+/* An image; what is smaller is a loader, or something else for a start. */
+#define BULK_BYTES (4u << 20)
+#define SECOND_US  1000000
+#define STRAYS_MAX 100 /* answers to strangers in a second */
+/* A full table makes room by who has not answered for so long. */
+#define STALE_US 1000000
 
-struct transfer {
-	struct tftp_service *service;
-	LIST_ENTRY(transfer) by_peer;
-	struct sockaddr_in peer;
-	int fd;
-	struct event *readable, *writable, *timer;
-	uint64_t timer_us; /* when the timer is set to fire */
-	struct view *view;
-	struct tftp_send send;
-	struct worker_job *job;	   /* waiting for cold data */
-	struct tftp_action unsent; /* what waits for the socket or the disk */
-	bool started;		   /* the first block has gone out */
-	bool has_mac;
-	struct mac mac;
-	uint64_t begin_us;
-	const char *name; /* behind the request */
-	size_t request_len;
-	uint8_t request[]; /* as it came, to know it again */
-};
+/* Priorities of events: see main.c. */
+enum { FIRST = 0, USUAL = 1 };
 
-LIST_HEAD(transfers, transfer);
+/* What recvmmsg fills; only what was used has to be set up again. */
+static struct {
+	uint8_t data[BATCH][TFTP_REQUEST_MAX];
+	uint8_t control[BATCH][SOCKET_PKTINFO_SPACE]
+		__attribute__((aligned(sizeof(long))));
+	struct sockaddr_in from[BATCH];
+	struct iovec iov[BATCH];
+	struct mmsghdr msg[BATCH];
+} in;
 
-struct tftp_service {
-	struct netuki *netuki;
-	int fd;
-	struct event *event;
-	struct tftp_counts counts;
-	struct log_limit limit;
-	struct transfers bucket[BUCKETS];
-};
+static void in_reset(unsigned i)
+{
+	in.iov[i] = (struct iovec){in.data[i], sizeof(in.data[i])};
+	in.msg[i].msg_hdr = (struct msghdr){
+		.msg_name = &in.from[i],
+		.msg_namelen = sizeof(in.from[i]),
+		.msg_iov = &in.iov[i],
+		.msg_iovlen = 1,
+		.msg_control = in.control[i],
+		.msg_controllen = sizeof(in.control[i]),
+	};
+}
 
-static struct transfers *bucket_of(
+static bool is_same(const struct sockaddr_in *a, const struct sockaddr_in *b)
+{
+	return a->sin_port == b->sin_port &&
+	       a->sin_addr.s_addr == b->sin_addr.s_addr;
+}
+
+static struct transfer *find(
 	struct tftp_service *s, const struct sockaddr_in *peer)
 {
-	uint32_t h = peer->sin_addr.s_addr * 2654435761u;
+	struct transfer *t;
 
-	/* By address alone, so that one walk counts an address' transfers. */
-	return &s->bucket[(h ^ h >> 16) % BUCKETS];
+	LIST_FOREACH (t, tftp_peer_bucket(s, peer), by_peer)
+		if (is_same(&t->path.peer, peer))
+			return t;
+	return NULL;
 }
 
-static void note(const struct transfer *t, enum journal_kind kind,
-	const char *name, const char *detail)
+/* netif NULL: whichever it came in on. */
+static bool is_allowed(
+	struct tftp_service *s, const struct netif *netif, uint32_t ip)
 {
-	struct journal_event e = {
-		.kind = kind,
-		.has_mac = t->has_mac,
-		.mac = t->mac,
-		.ip = ntohl(t->peer.sin_addr.s_addr),
-		.firmware = PXE_FIRMWARE_MAX,
-		.arch = ARCH_INVALID,
-		.file = name,
-		.detail = detail,
-	};
-	uint64_t acked = t->send.base * t->send.params.blksize;
+	const struct config *config = s->netuki->config;
 
-	if (t->begin_us) {
-		e.us = clock_us() - t->begin_us;
-		e.bytes =
-			acked < view_size(t->view) ? acked : view_size(t->view);
-	}
-	journal_write(&t->service->netuki->journal, &e);
-}
-
-static void transfer_free(struct transfer *t)
-{
-	struct tftp_service *s = t->service;
-
-	s->counts.blocks += t->send.stats.blocks_sent;
-	s->counts.resent +=
-		t->send.stats.resent_timer + t->send.stats.resent_rollback;
-	s->counts.running--;
-	LIST_REMOVE(t, by_peer);
-	worker_cancel(t->job);
-	if (t->readable)
-		event_free(t->readable);
-	if (t->writable)
-		event_free(t->writable);
-	if (t->timer)
-		event_free(t->timer);
-	if (t->fd >= 0)
-		close(t->fd);
-	view_unref(t->view);
-	free(t);
-}
-
-/* How it ended, for the journal: its one line. */
-static void transfer_end(
-	struct transfer *t, enum journal_kind kind, const char *why)
-{
-	const struct tftp_send_stats *stats = &t->send.stats;
-	char detail[JOURNAL_TEXT_MAX];
-
-	snprintf(detail, sizeof(detail),
-		"%s%sblksize %u windowsize %u, resent %llu by timer %llu by "
-		"roll-back, round trip %.1f ms",
-		why ? why : "", why ? ", " : "", t->send.params.blksize,
-		t->send.params.windowsize,
-		(unsigned long long)stats->resent_timer,
-		(unsigned long long)stats->resent_rollback,
-		(double)stats->srtt_us / 1000);
-	note(t, kind, t->name, detail);
-	transfer_free(t);
-}
-
-static void transfer_fail(struct transfer *t, const char *why)
-{
-	tftp_socket_error(t->fd, TFTP_ERROR_UNDEFINED, why);
-	t->service->counts.failed++;
-	transfer_end(t, JOURNAL_TFTP_FAILED, why);
-}
-
-static bool perform(struct transfer *t, struct tftp_action action);
-static void arm(struct transfer *t);
-
-static void on_data_warm(void *arg, int err)
-{
-	struct transfer *t = arg;
-	struct tftp_action action = t->unsent;
-
-	t->job = NULL;
-	t->unsent = (struct tftp_action){.step = TFTP_STEP_WAIT};
-	if (err) {
-		transfer_fail(t, "the file cannot be read");
-		return;
-	}
-	tftp_send_delayed(&t->send, clock_us());
-	if (perform(t, action))
-		arm(t);
-}
-
-/* Blocks go out; what the socket or the disk does not take now waits. */
-static bool send_blocks(struct transfer *t, struct tftp_action action)
-{
-	uint64_t offset = (action.first - 1) * t->send.params.blksize;
-	struct tftp_sent sent;
-
-	if (!t->started) {
-		t->started = true;
-		note(t, JOURNAL_TFTP_START, t->name, NULL);
-	}
-	sent = tftp_socket_blocks(
-		t->fd, t->view, &t->send, action.first, action.count);
-	t->unsent = (struct tftp_action){
-		.step = TFTP_STEP_BLOCKS,
-		.first = action.first + sent.count,
-		.count = action.count - sent.count,
-	};
-	switch (sent.result) {
-	case TFTP_SENT_ALL:
-		t->unsent.step = TFTP_STEP_WAIT;
+	if (netif && netif_is_on_link(netif, ip))
 		return true;
-	case TFTP_SENT_FULL:
-		event_add(t->writable, NULL);
-		return true;
-	case TFTP_SENT_COLD:
-		t->job = reader_start(t->service->netuki->worker, t->view,
-			offset, READER_CHUNK, on_data_warm, t);
-		if (t->job)
+	for (size_t i = 0; i < config->tftp.n_allow; i++)
+		if ((ip & config->tftp.allow[i].mask) ==
+			config->tftp.allow[i].addr)
 			return true;
-		transfer_fail(t, "out of memory");
-		return false;
-	case TFTP_SENT_CHANGED:
-		transfer_fail(t, "the file was changed while it was sent");
-		return false;
-	case TFTP_SENT_GONE:
-		break;
-	}
-	t->service->counts.gave_up++;
-	transfer_end(t, JOURNAL_TFTP_FAILED, "the client cannot be reached");
-	return false;
-}
+	for (size_t i = 0; !netif && i < netifs_count(s->netuki->netifs); i++) {
+		const struct netif *any = netifs_at(s->netuki->netifs, i);
 
-/* Do what the state machine says. False: the transfer is no more. */
-static bool perform(struct transfer *t, struct tftp_action action)
-{
-	struct tftp_service *s = t->service;
-
-	switch (action.step) {
-	case TFTP_STEP_WAIT:
-		return true;
-	case TFTP_STEP_OACK:
-		tftp_socket_oack(t->fd, &t->send.params, view_size(t->view));
-		return true;
-	case TFTP_STEP_BLOCKS:
-		if (t->job) /* the disk is slow: the client will ask again */
+		if (any->served && netif_is_on_link(any, ip))
 			return true;
-		return send_blocks(t, action);
-	case TFTP_STEP_DONE:
-		s->counts.completed++;
-		s->counts.bytes += view_size(t->view);
-		transfer_end(t, JOURNAL_TFTP_DONE, NULL);
-		return false;
-	case TFTP_STEP_ABORTED:
-		s->counts.aborted++;
-		transfer_end(t, JOURNAL_TFTP_ABORTED,
-			t->started ? "by the client" : "a question of size");
-		return false;
-	case TFTP_STEP_GAVE_UP:
-		s->counts.gave_up++;
-		transfer_end(t, JOURNAL_TFTP_FAILED, "the client went silent");
-		return false;
 	}
-	return true;
+	return clients_find_ip(s->netuki->clients, ip) ||
+	       clients_near_relay(s->netuki->clients, ip);
 }
 
 /*
- * The timer is left alone while packets come in: it fires, sees that its
- * deadline has moved, and is set again. An ACK so costs no heap operation.
+ * A packet for a transfer from somebody who has none there: RFC 1350 4 wants
+ * an error 5 to its source, and peace for the transfers that there are.
  */
-static void arm(struct transfer *t)
+static void answer_stray(struct tftp_port *port, const struct sockaddr_in *from,
+	const uint8_t *data, size_t len)
 {
-	uint64_t deadline = tftp_send_deadline(&t->send), now;
-	struct timeval in;
+	struct tftp_service *s = port->service;
+	struct tftp_path path = {.fd = port->fd, .peer = *from};
+	uint64_t now = clock_us();
 
-	if (t->job || deadline == UINT64_MAX ||
-		(t->timer_us && t->timer_us <= deadline))
+	s->counts.strays++;
+	/* An error is never answered. */
+	if (len < 2 || data[0] != 0 || data[1] == TFTP_OP_ERROR)
 		return;
-	now = clock_us();
-	t->timer_us = deadline > now ? deadline : now + 1;
-	in = clock_timeval(t->timer_us - now);
-	event_add(t->timer, &in);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct transfer *t = arg;
-
-	(void)fd, (void)what;
-	t->timer_us = 0;
-	if (t->job)
-		return;
-	if (perform(t, tftp_send_tick(&t->send, clock_us())))
-		arm(t);
-}
-
-static void on_writable(evutil_socket_t fd, short what, void *arg)
-{
-	struct transfer *t = arg;
-	struct tftp_action action = t->unsent;
-
-	(void)fd, (void)what;
-	t->unsent.step = TFTP_STEP_WAIT;
-	perform(t, action);
-}
-
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-	struct transfer *t = arg;
-	uint8_t buf[600];
-
-	(void)what;
-	for (int i = 0; i < PACKETS_AT_ONCE; i++) {
-		ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-		struct tftp_packet packet;
-
-		if (n < 0 && errno == ECONNREFUSED) {
-			/* The client's port is closed: it has gone on. */
-			perform(t, (struct tftp_action){
-					   .step = TFTP_STEP_ABORTED});
+	/* The last ACK doubled is no error. */
+	for (size_t i = 0; i < sizeof(s->done) / sizeof(s->done[0]); i++)
+		if (is_same(&s->done[i], from))
 			return;
-		}
-		if (n < 0)
-			break;
-		if (!tftp_parse_packet(buf, (size_t)n, &packet))
-			continue;
-		if (!perform(
-			    t, tftp_send_packet(&t->send, &packet, clock_us())))
-			return;
+	if (now - s->strays_us > SECOND_US) {
+		s->strays_us = now;
+		s->strays = 0;
 	}
-	arm(t);
+	if (s->strays++ < STRAYS_MAX &&
+		is_allowed(s, NULL, ntohl(from->sin_addr.s_addr)))
+		tftp_socket_error(&path, TFTP_ERROR_UNKNOWN_TID,
+			"no transfer of yours is here");
 }
 
-/* Whose address is this? Asks the kernel if nobody has told us before. */
-static void identify(struct transfer *t, unsigned ifindex)
-{
-	struct netuki *netuki = t->service->netuki;
-	uint32_t ip = ntohl(t->peer.sin_addr.s_addr);
-	struct client_record *r = clients_find_ip(netuki->clients, ip);
-
-	if (r) {
-		t->mac = r->mac;
-		t->has_mac = true;
-	} else if (netifs_neighbour(netuki->netifs, ifindex, ip, &t->mac)) {
-		t->has_mac = true;
-		r = clients_find(netuki->clients, &t->mac);
-		if (r)
-			clients_set_ip(netuki->clients, r, ip);
-	}
-}
-
-/* A request that came in, and where. */
-struct arrival {
-	const uint8_t *data;
-	size_t len;
-	struct sockaddr_in from;
-	uint32_t to; /* our address that it was sent to; host order */
-	const struct netif *netif;
-};
-
-static void refuse(struct tftp_service *s, const struct arrival *a,
+static void refuse(struct tftp_service *s, const struct tftp_arrival *a,
 	enum tftp_error code, const char *why, const char *name)
 {
+	struct tftp_path path = {
+		.fd = s->ask.fd,
+		.peer = a->from,
+		.from = a->to,
+	};
 	struct journal_event e = {
 		.kind = JOURNAL_TFTP_REFUSED,
 		.ip = ntohl(a->from.sin_addr.s_addr),
@@ -339,7 +137,7 @@ static void refuse(struct tftp_service *s, const struct arrival *a,
 	};
 
 	s->counts.refused++;
-	tftp_socket_refuse(s->fd, &a->from, a->netif->index, a->to, code, why);
+	tftp_socket_error(&path, code, why);
 	journal_write(&s->netuki->journal, &e);
 }
 
@@ -348,197 +146,367 @@ static void refuse(struct tftp_service *s, const struct arrival *a,
  * again (its answer was lost), or the port is used anew and the old transfer
  * is over. True: it was the same, and is answered.
  */
-static bool repeat(struct tftp_service *s, const struct arrival *a,
-	unsigned *ret_of_address)
+static bool is_repeat(struct tftp_service *s, const struct tftp_arrival *a)
 {
-	struct transfer *t, *next;
+	struct transfer *t = find(s, &a->from);
 
-	*ret_of_address = 0;
-	for (t = LIST_FIRST(bucket_of(s, &a->from)); t; t = next) {
-		next = LIST_NEXT(t, by_peer);
-		if (t->peer.sin_addr.s_addr != a->from.sin_addr.s_addr)
-			continue;
-		if (t->peer.sin_port != a->from.sin_port) {
-			++*ret_of_address;
-			continue;
-		}
-		if (t->request_len == a->len &&
-			memcmp(t->request, a->data, a->len) == 0) {
-			if (perform(t, tftp_send_again(&t->send, clock_us())))
-				arm(t);
-			return true;
-		}
-		s->counts.aborted++;
-		transfer_end(t, JOURNAL_TFTP_ABORTED, "a new request");
+	if (!t)
+		return false;
+	if (t->request_len == a->len &&
+		memcmp(t->request, a->data, a->len) == 0) {
+		transfer_again(t);
+		return true;
 	}
+	/* Not from the same port again: what is under way must not mix. */
+	s->next_port++;
+	transfer_abort(t, "a new request");
 	return false;
 }
 
-static bool transfer_events(struct transfer *t)
+/* Is there room for one more, from this address and at all? */
+static bool has_room(struct tftp_service *s, const struct sockaddr_in *from)
 {
-	struct event_base *base = t->service->netuki->base;
+	struct transfer *t;
+	unsigned running = 0, unanswered = 0;
 
-	t->readable =
-		event_new(base, t->fd, EV_READ | EV_PERSIST, on_readable, t);
-	t->writable = event_new(base, t->fd, EV_WRITE, on_writable, t);
-	t->timer = evtimer_new(base, on_timer, t);
-	return t->readable && t->writable && t->timer &&
-	       event_add(t->readable, NULL) == 0;
-}
-
-static void begin(struct tftp_service *s, const struct arrival *a,
-	const struct tftp_request *request, struct view *view)
-{
-	struct tftp_limits limits = {
-		.max_blksize = tftp_socket_max_blksize(a->netif->mtu),
-		.max_windowsize = s->netuki->config->tftp.max_windowsize,
-	};
-	size_t name_len = strlen(request->name) + 1;
-	struct transfer *t = calloc(1, sizeof(*t) + a->len + name_len);
-	struct tftp_params params;
-	struct tftp_action action;
-
-	if (!t) {
-		view_unref(view);
-		return;
-	}
-	t->service = s;
-	t->name = memcpy(t->request + a->len, request->name, name_len);
-	t->view = view;
-	t->peer = a->from;
-	memcpy(t->request, a->data, a->len);
-	t->request_len = a->len;
-	LIST_INSERT_HEAD(bucket_of(s, &a->from), t, by_peer);
-	s->counts.running++;
-	t->fd = tftp_socket_open(a->to, &a->from);
-	if (t->fd < 0 || !transfer_events(t)) {
-		if (log_allow(&s->limit))
-			log_error("TFTP: no socket for a transfer: %s",
-				strerror(errno));
-		transfer_free(t);
-		return;
-	}
-	t->begin_us = clock_us();
-	tftp_negotiate(request, &limits, &params);
-	action = tftp_send_start(
-		&t->send, &params, view_size(view), t->begin_us);
-	identify(t, a->netif->index);
-	if (perform(t, action))
-		arm(t);
-}
-
-static void take_request(struct tftp_service *s, const struct arrival *a)
-{
-	struct tftp_request request;
-	char path[PATH_MAX_LEN + 1];
-	const char *why;
-	enum tftp_error code;
-	unsigned running;
-	struct view *view;
-
-	s->counts.requests++;
-	if (repeat(s, a, &running))
-		return;
-	code = tftp_parse_request(a->data, a->len, &request, &why);
-	if (code != TFTP_ERROR_NONE) {
-		if (why)
-			refuse(s, a, code, why, NULL);
-		return;
+	LIST_FOREACH (t, tftp_addr_bucket(s, from->sin_addr.s_addr), by_addr) {
+		if (t->path.peer.sin_addr.s_addr != from->sin_addr.s_addr)
+			continue;
+		running++;
+		unanswered += !t->answered;
 	}
 	if (running >= TFTP_MAX_TRANSFERS_PER_ADDR ||
-		s->counts.running >= TFTP_MAX_TRANSFERS) {
+		unanswered >= TFTP_MAX_UNANSWERED_PER_ADDR)
+		return false;
+	if (s->counts.running < TFTP_MAX_TRANSFERS)
+		return true;
+	/* A flood of forged requests must not keep the others out. */
+	t = TAILQ_FIRST(&s->unanswered);
+	if (!t || clock_us() - t->begin_us < STALE_US)
+		return false;
+	transfer_free(t);
+	return true;
+}
+
+static struct tftp_port *choose_port(struct tftp_service *s, uint64_t size)
+{
+	unsigned n = s->next_port++ % TFTP_PORTS;
+
+	if (s->small[0].fd < 0) /* single-port */
+		return &s->ask;
+	return size < BULK_BYTES ? &s->small[n] : &s->bulk[n];
+}
+
+static void serve(struct tftp_service *s, struct tftp_arrival *a,
+	const struct tftp_request *request)
+{
+	char path[PATH_MAX_LEN + 1];
+	const char *why;
+	struct view *view;
+	int mtu;
+
+	if (!has_room(s, &a->from)) {
 		/* No refusal: the client asks again by itself. */
 		s->counts.over_cap++;
 		return;
 	}
-	if (!path_normalise(request.name, strlen(request.name), false, path)) {
+	if (!path_normalise(
+		    request->name, strlen(request->name), false, path)) {
 		refuse(s, a, TFTP_ERROR_ACCESS, "not a file name", NULL);
 		return;
 	}
 	view = content_find(s->netuki, path, &why);
-	if (view)
-		begin(s, a, &request, view);
-	else
-		refuse(s, a, TFTP_ERROR_NOT_FOUND, why, request.name);
+	if (!view) {
+		refuse(s, a, TFTP_ERROR_NOT_FOUND, why, request->name);
+		return;
+	}
+	mtu = tftp_socket_mtu(s->route_fd, &a->from);
+	if (mtu < 0) {
+		/* There is no way back to where it says it comes from. */
+		s->counts.not_allowed++;
+		view_unref(view);
+		return;
+	}
+	a->mtu = (uint32_t)mtu;
+	transfer_begin(s, choose_port(s, view_size(view)), a, request, view);
 }
 
-static void on_request(evutil_socket_t fd, short what, void *arg)
+static void take_request(struct tftp_service *s, struct tftp_arrival *a)
+{
+	struct tftp_request request;
+	const char *why;
+	enum tftp_error code;
+
+	s->counts.requests++;
+	if (!is_allowed(s, a->netif, ntohl(a->from.sin_addr.s_addr)) ||
+		!a->from.sin_port) {
+		s->counts.not_allowed++;
+		return;
+	}
+	if (is_repeat(s, a))
+		return;
+	code = tftp_parse_request(a->data, a->len, &request, &why);
+	if (code == TFTP_ERROR_NONE)
+		serve(s, a, &request);
+	else if (why)
+		refuse(s, a, code, why, NULL);
+}
+
+/* With single-port what belongs to transfers comes here as well. */
+static bool is_for_transfer(const uint8_t *data, size_t len)
+{
+	return len >= 4 && data[0] == 0 &&
+	       (data[1] == TFTP_OP_ACK || data[1] == TFTP_OP_ERROR);
+}
+
+static void take_asked(struct tftp_port *port, struct msghdr *msg, size_t len)
+{
+	struct tftp_service *s = port->service;
+	struct tftp_arrival a = {
+		.data = msg->msg_iov->iov_base,
+		.len = len,
+	};
+	struct in_pktinfo info;
+
+	memcpy(&a.from, msg->msg_name, sizeof(a.from));
+	if (is_for_transfer(a.data, a.len)) {
+		struct transfer *t = find(s, &a.from);
+
+		if (t && t->port == port) {
+			transfer_take(t, a.data, len);
+			return;
+		}
+	}
+	if ((msg->msg_flags & MSG_TRUNC) || !socket_get_pktinfo(msg, &info))
+		return;
+	a.netif = netif_by_index(s->netuki->netifs, (unsigned)info.ipi_ifindex);
+	if (!a.netif || !a.netif->served || s->ending)
+		return;
+	a.to = ntohl(info.ipi_spec_dst.s_addr);
+	take_request(s, &a);
+}
+
+static void take(struct tftp_port *port, struct msghdr *msg, size_t len)
+{
+	const struct sockaddr_in *from = msg->msg_name;
+	const uint8_t *data = msg->msg_iov->iov_base;
+	struct transfer *t;
+
+	if (port->requests) {
+		take_asked(port, msg, len);
+		return;
+	}
+	t = find(port->service, from);
+	if (t && t->port == port)
+		transfer_take(t, data, len);
+	else
+		answer_stray(port, from, data, len);
+}
+
+static void take_errors(struct tftp_port *port)
+{
+	struct sockaddr_in peer;
+	bool gone;
+
+	for (int i = 0; i < ICMP_AT_ONCE &&
+			tftp_socket_take_icmp(port->fd, &peer, &gone);
+		i++) {
+		struct transfer *t = gone ? find(port->service, &peer) : NULL;
+
+		if (t && t->port == port)
+			transfer_gone(t);
+	}
+}
+
+/*
+ * Take some packets. How many depends on what the last ones led to: nobody
+ * may hold up the loop, whatever the size of the windows. False: no more are
+ * there.
+ */
+static bool port_turn(struct tftp_port *port)
+{
+	unsigned batch = port->batch;
+	int n = recvmmsg(port->fd, in.msg, batch, MSG_DONTWAIT, NULL);
+
+	if (n <= 0) {
+		take_errors(port);
+		return false;
+	}
+	port->sent = 0;
+	for (unsigned i = 0; i < (unsigned)n; i++)
+		take(port, &in.msg[i].msg_hdr, in.msg[i].msg_len);
+	for (unsigned i = 0; i < (unsigned)n; i++)
+		in_reset(i);
+	if (port->sent > TURN_BYTES && batch > 1)
+		port->batch = batch / 2;
+	else if (port->sent < TURN_BYTES / 4 && batch < BATCH)
+		port->batch = batch * 2;
+	return (unsigned)n == batch;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	port_turn(arg);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct tftp_port *port = arg;
+
+	(void)fd, (void)what;
+	if (!transfer_resume_waiting(port))
+		event_add(port->writable, NULL);
+}
+
+/*
+ * Before a transfer's time is up, the packets that have come are looked at:
+ * the answer may be among them, and only the loop was busy.
+ */
+static void on_deadline(void *arg, struct deadline *d)
 {
 	struct tftp_service *s = arg;
+	struct transfer *t =
+		(struct transfer *)(void *)((char *)d -
+					    offsetof(struct transfer, timer));
 
-	(void)what;
-	for (int i = 0; i < REQUESTS_AT_ONCE; i++) {
-		uint8_t data[REQUEST_MAX];
-		uint8_t control[SOCKET_PKTINFO_SPACE]
-			__attribute__((aligned(sizeof(long))));
-		struct arrival a = {.data = data};
-		struct iovec iov = {data, sizeof(data)};
-		struct msghdr msg = {
-			.msg_name = &a.from,
-			.msg_namelen = sizeof(a.from),
-			.msg_iov = &iov,
-			.msg_iovlen = 1,
-			.msg_control = control,
-			.msg_controllen = sizeof(control),
-		};
-		struct in_pktinfo info;
-		ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT);
+	s->ticking = t;
+	if (clock_us() >= tftp_send_deadline(&t->send))
+		for (int i = 0; i < DRAIN_TURNS && port_turn(t->port); i++)
+			if (!s->ticking)
+				return;
+	if (s->ticking)
+		transfer_tick(t);
+	s->ticking = NULL;
+}
 
-		if (n < 0)
-			return;
-		if ((msg.msg_flags & MSG_TRUNC) ||
-			!socket_get_pktinfo(&msg, &info))
-			continue;
-		a.netif = netif_by_index(
-			s->netuki->netifs, (unsigned)info.ipi_ifindex);
-		if (!a.netif || !a.netif->served)
-			continue;
-		a.len = (size_t)n;
-		a.to = ntohl(info.ipi_spec_dst.s_addr);
-		take_request(s, &a);
+static int port_start(struct tftp_port *port, int fd, int priority)
+{
+	struct event_base *base = port->service->netuki->base;
+
+	port->fd = fd;
+	if (fd < 0)
+		return fd;
+	port->batch = BATCH;
+	port->readable =
+		event_new(base, fd, EV_READ | EV_PERSIST, on_readable, port);
+	port->writable = event_new(base, fd, EV_WRITE, on_writable, port);
+	if (!port->readable || !port->writable ||
+		event_priority_set(port->readable, priority) ||
+		event_priority_set(port->writable, priority) ||
+		event_add(port->readable, NULL))
+		return -ENOMEM;
+	return 0;
+}
+
+static void port_stop(struct tftp_port *port)
+{
+	if (port->readable)
+		event_free(port->readable);
+	if (port->writable)
+		event_free(port->writable);
+	port->readable = port->writable = NULL;
+	if (port->fd >= 0)
+		close(port->fd);
+	port->fd = -1;
+}
+
+static void port_init(struct tftp_service *s, struct tftp_port *port)
+{
+	port->service = s;
+	port->fd = -1;
+	TAILQ_INIT(&port->waiting);
+}
+
+static int start_ask(struct tftp_service *s)
+{
+	const struct config *config = s->netuki->config;
+	int fd = socket_udp(config->tftp.listen, config->tftp.port, false);
+
+	if (fd < 0) {
+		socket_log_failure("TFTP", false, config->tftp.listen,
+			config->tftp.port, fd);
+		return fd;
 	}
+	tftp_socket_prepare(fd);
+	s->ask.requests = true;
+	return port_start(
+		&s->ask, fd, config->tftp.single_port ? USUAL : FIRST);
+}
+
+static int start(struct tftp_service *s)
+{
+	const struct config *config = s->netuki->config;
+	int err = start_ask(s);
+
+	s->route_fd =
+		socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (!err && s->route_fd < 0)
+		err = -errno;
+	s->deadlines = deadlines_new(s->netuki->base, USUAL, on_deadline, s);
+	if (!err && !s->deadlines)
+		err = -ENOMEM;
+	for (size_t i = 0; !err && !config->tftp.single_port && i < TFTP_PORTS;
+		i++) {
+		err = port_start(&s->small[i],
+			tftp_socket_open(config->tftp.listen), FIRST);
+		if (!err)
+			err = port_start(&s->bulk[i],
+				tftp_socket_open(config->tftp.listen), USUAL);
+	}
+	return err;
 }
 
 int tftp_service_new(struct netuki *netuki, struct tftp_service **ret)
 {
-	const struct config *config = netuki->config;
 	struct tftp_service *s = calloc(1, sizeof(*s));
+	int err;
 
 	if (!s)
 		return -ENOMEM;
 	s->netuki = netuki;
 	s->limit.burst = 10;
-	s->fd = socket_udp(config->tftp.listen, config->tftp.port, false);
-	if (s->fd < 0) {
-		int err = s->fd;
-
-		socket_log_failure("TFTP", false, config->tftp.listen,
-			config->tftp.port, err);
-		free(s);
+	s->route_fd = -1;
+	TAILQ_INIT(&s->unanswered);
+	port_init(s, &s->ask);
+	for (size_t i = 0; i < TFTP_PORTS; i++) {
+		port_init(s, &s->small[i]);
+		port_init(s, &s->bulk[i]);
+	}
+	for (unsigned i = 0; i < BATCH; i++)
+		in_reset(i);
+	err = start(s);
+	if (err) {
+		tftp_service_free(s);
 		return err;
 	}
-	s->event = event_new(
-		netuki->base, s->fd, EV_READ | EV_PERSIST, on_request, s);
-	if (!s->event) {
-		tftp_service_free(s);
-		return -ENOMEM;
-	}
-	event_add(s->event, NULL);
 	*ret = s;
 	return 0;
+}
+
+void tftp_service_end_soon(struct tftp_service *s)
+{
+	s->ending = true;
+	/* With single-port the transfers under way need it still. */
+	if (s->small[0].fd >= 0)
+		port_stop(&s->ask);
 }
 
 void tftp_service_free(struct tftp_service *s)
 {
 	if (!s)
 		return;
-	for (size_t i = 0; i < BUCKETS; i++)
-		while (!LIST_EMPTY(&s->bucket[i]))
-			transfer_free(LIST_FIRST(&s->bucket[i]));
-	if (s->event)
-		event_free(s->event);
-	if (s->fd >= 0)
-		close(s->fd);
+	for (size_t i = 0; i < TFTP_PEER_BUCKETS; i++)
+		while (!LIST_EMPTY(&s->by_peer[i]))
+			transfer_free(LIST_FIRST(&s->by_peer[i]));
+	deadlines_free(s->deadlines);
+	port_stop(&s->ask);
+	for (size_t i = 0; i < TFTP_PORTS; i++) {
+		port_stop(&s->small[i]);
+		port_stop(&s->bulk[i]);
+	}
+	if (s->route_fd >= 0)
+		close(s->route_fd);
 	free(s);
 }
 

@@ -1,8 +1,9 @@
 #include "daemon/tftp_socket.h"
 
 #include <errno.h>
+#include <linux/errqueue.h>
+#include <netinet/ip_icmp.h>
 #include <netinet/udp.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #define IP_UDP_HEADERS 28
 #define RUN_MAX	       64    /* segments in one message: the kernel's limit */
 #define RUN_BYTES_MAX  65507 /* bytes in one message: UDP's limit */
+#define CONTROL_SPACE  (SOCKET_PKTINFO_SPACE + CMSG_SPACE(sizeof(uint16_t)))
 
 /*
  * One run at a time is put together here: the packets one behind the other,
@@ -20,7 +22,47 @@
  */
 static uint8_t run[RUN_BYTES_MAX + 1];
 
-static bool segment_works = true;
+void tftp_socket_prepare(int fd)
+{
+	int one = 1, size = 4 << 20, discover = IP_PMTUDISC_WANT;
+
+	/* Refused is only comfort: without it all works, if worse. */
+	setsockopt(fd, IPPROTO_IP, IP_RECVERR, &one, sizeof(one));
+	setsockopt(
+		fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover));
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
+int tftp_socket_open(uint32_t listen)
+{
+	struct sockaddr_in own = socket_addr(listen, 0);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	tftp_socket_prepare(fd);
+	if (bind(fd, (struct sockaddr *)&own, sizeof(own))) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+int tftp_socket_mtu(int fd, const struct sockaddr_in *peer)
+{
+	int mtu;
+	socklen_t len = sizeof(mtu);
+
+	if (connect(fd, (const struct sockaddr *)peer, sizeof(*peer)) ||
+		getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len))
+		return -errno;
+	return mtu;
+}
 
 uint32_t tftp_socket_max_blksize(uint32_t mtu)
 {
@@ -33,78 +75,80 @@ uint32_t tftp_socket_max_blksize(uint32_t mtu)
 	return max < TFTP_MAX_BLKSIZE ? max : TFTP_MAX_BLKSIZE;
 }
 
-int tftp_socket_open(uint32_t from, const struct sockaddr_in *peer)
+/*
+ * An ICMP error about one transfer is told to whoever uses the socket next,
+ * once: that one tries again. What it says is read from the error queue.
+ */
+static bool send_message(int fd, const struct msghdr *msg)
 {
-	struct sockaddr_in own = socket_addr(from, 0);
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int size = 1 << 20;
+	if (sendmsg(fd, msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return true;
+	if (errno == EAGAIN || errno == ENOBUFS)
+		return false;
+	return sendmsg(fd, msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
 
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	if (bind(fd, (struct sockaddr *)&own, sizeof(own)) ||
-		connect(fd, (const struct sockaddr *)peer, sizeof(*peer))) {
-		int err = -errno;
+/* control has CONTROL_SPACE; segment 0: one packet. */
+static void address(const struct tftp_path *path, struct msghdr *msg,
+	void *control, uint16_t segment)
+{
+	struct cmsghdr *c;
 
-		close(fd);
-		return err;
-	}
-	return fd;
+	/* The kernel only reads it. */
+	memcpy(&msg->msg_name, &(const void *){&path->peer}, sizeof(void *));
+	msg->msg_namelen = sizeof(path->peer);
+	msg->msg_control = control;
+	msg->msg_controllen = 0;
+	if (path->from)
+		socket_set_pktinfo(msg, 0, path->from);
+	if (!segment)
+		return;
+	c = (void *)((uint8_t *)control + msg->msg_controllen);
+	c->cmsg_level = SOL_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(segment));
+	memcpy(CMSG_DATA(c), &segment, sizeof(segment));
+	msg->msg_controllen += CMSG_SPACE(sizeof(segment));
+}
+
+static bool send_packet(const struct tftp_path *path, void *packet, size_t len,
+	uint16_t segment)
+{
+	static uint8_t control[CONTROL_SPACE]
+		__attribute__((aligned(sizeof(long))));
+	struct iovec iov = {packet, len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	address(path, &msg, control, segment);
+	return send_message(path->fd, &msg);
 }
 
 /* What is lost here is what a network loses: the timers see to it. */
-static void send_small(int fd, const uint8_t *packet, size_t len)
-{
-	if (len)
-		(void)!send(fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-void tftp_socket_oack(
-	int fd, const struct tftp_params *params, uint64_t file_size)
+void tftp_socket_oack(const struct tftp_path *path,
+	const struct tftp_params *params, uint64_t file_size)
 {
 	uint8_t packet[256];
 
-	send_small(fd, packet,
-		tftp_build_oack(params, file_size, packet, sizeof(packet)));
+	send_packet(path, packet,
+		tftp_build_oack(params, file_size, packet, sizeof(packet)), 0);
 }
 
-void tftp_socket_error(int fd, enum tftp_error code, const char *text)
+void tftp_socket_error(
+	const struct tftp_path *path, enum tftp_error code, const char *text)
 {
 	uint8_t packet[256];
 
-	send_small(fd, packet,
-		tftp_build_error(code, text, packet, sizeof(packet)));
-}
-
-void tftp_socket_refuse(int fd, const struct sockaddr_in *to, unsigned ifindex,
-	uint32_t from, enum tftp_error code, const char *text)
-{
-	uint8_t packet[256];
-	uint8_t control[SOCKET_PKTINFO_SPACE]
-		__attribute__((aligned(sizeof(long))));
-	struct sockaddr_in dest = *to;
-	struct iovec iov = {
-		packet, tftp_build_error(code, text, packet, sizeof(packet))};
-	struct msghdr msg = {
-		.msg_name = &dest,
-		.msg_namelen = sizeof(dest),
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-	};
-
-	socket_set_pktinfo(&msg, ifindex, from);
-	if (iov.iov_len)
-		(void)!sendmsg(fd, &msg, MSG_DONTWAIT);
+	send_packet(path, packet,
+		tftp_build_error(code, text, packet, sizeof(packet)), 0);
 }
 
 /* Fill `run` with these blocks; 0, or as view_readv. */
 static int fill(const struct view *view, const struct tftp_send *send,
 	uint64_t first, uint32_t count, size_t *ret_len)
 {
+	static struct iovec iov[RUN_MAX];
 	uint32_t blksize = send->params.blksize;
 	uint32_t stride = blksize + TFTP_DATA_HEADER;
-	struct iovec iov[RUN_MAX];
 
 	for (uint32_t i = 0; i < count; i++) {
 		uint8_t *packet = run + (size_t)i * stride;
@@ -118,32 +162,15 @@ static int fill(const struct view *view, const struct tftp_send *send,
 	return view_readv(view, iov, (int)count, (first - 1) * blksize, true);
 }
 
-static bool send_segmented(int fd, size_t len, uint16_t stride)
-{
-	uint8_t control[CMSG_SPACE(sizeof(stride))]
-		__attribute__((aligned(sizeof(long)))) = {0};
-	struct iovec iov = {run, len};
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	c->cmsg_level = SOL_UDP;
-	c->cmsg_type = UDP_SEGMENT;
-	c->cmsg_len = CMSG_LEN(sizeof(stride));
-	memcpy(CMSG_DATA(c), &stride, sizeof(stride));
-	return sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
-}
-
 /* One datagram a block; returns how many went out, errno says why no more. */
-static uint32_t send_singly(int fd, size_t len, uint32_t stride, uint32_t count)
+static uint32_t send_singly(const struct tftp_path *path, size_t len,
+	uint32_t stride, uint32_t count)
 {
-	struct mmsghdr msgs[RUN_MAX] = {0};
-	struct iovec iov[RUN_MAX];
-	int n;
+	static uint8_t control[CONTROL_SPACE]
+		__attribute__((aligned(sizeof(long))));
+	static struct mmsghdr msgs[RUN_MAX];
+	static struct iovec iov[RUN_MAX];
+	uint32_t done = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
 		size_t at = (size_t)i * stride;
@@ -152,12 +179,25 @@ static uint32_t send_singly(int fd, size_t len, uint32_t stride, uint32_t count)
 		iov[i].iov_len = i + 1 < count ? stride : len - at;
 		msgs[i].msg_hdr.msg_iov = &iov[i];
 		msgs[i].msg_hdr.msg_iovlen = 1;
+		address(path, &msgs[i].msg_hdr, control, 0);
 	}
-	n = sendmmsg(fd, msgs, count, MSG_DONTWAIT | MSG_NOSIGNAL);
-	return n > 0 ? (uint32_t)n : 0;
+	for (int tries = 0; tries < 2 && done < count; tries++) {
+		int n = sendmmsg(path->fd, msgs + done, count - done,
+			MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n > 0)
+			done += (uint32_t)n;
+		else if (errno == EAGAIN)
+			break;
+	}
+	return done;
 }
 
-/* Does this errno say that the kernel or the device lacks UDP_SEGMENT? */
+/*
+ * Does this errno say that the kernel, the device or the path takes no runs?
+ * Which of them it is the kernels do not agree about: 6.1 says EINVAL also
+ * where a block does not fit the MTU.
+ */
 static bool is_no_segment(int err)
 {
 	return err == EINVAL || err == EIO || err == EOPNOTSUPP ||
@@ -167,32 +207,37 @@ static bool is_no_segment(int err)
 static enum tftp_sent_result why_stopped(int err)
 {
 	switch (err) {
-	case EAGAIN:
-	case ENOBUFS:
-	case EINTR:
-		return TFTP_SENT_FULL;
-	case EPERM: /* a packet filter dropped it: as if it were lost */
-	case ECONNREFUSED:
-		return TFTP_SENT_ALL;
-	default:
+	case ENETUNREACH:
+	case ENETDOWN:
+	case ENODEV:
+	case EADDRNOTAVAIL:
+	case EACCES:
 		return TFTP_SENT_GONE;
+	case EAGAIN:
+		return TFTP_SENT_FULL;
+	default:
+		/*
+		 * A device's queue is full (ENOBUFS), a packet filter dropped
+		 * it (EPERM), nobody answered ARP (EHOSTUNREACH): as if it
+		 * were lost on the way.
+		 */
+		return TFTP_SENT_ALL;
 	}
 }
 
-static uint32_t send_run(int fd, size_t len, uint32_t stride, uint32_t count)
+static uint32_t send_run(
+	struct tftp_path *path, size_t len, uint32_t stride, uint32_t count)
 {
-	if (count > 1 && segment_works) {
-		if (send_segmented(fd, len, (uint16_t)stride))
+	if (count == 1)
+		return send_packet(path, run, len, 0);
+	if (!path->singly) {
+		if (send_packet(path, run, len, (uint16_t)stride))
 			return count;
 		if (!is_no_segment(errno))
 			return 0;
-		/* EMSGSIZE is of this path; the others are of the kernel. */
-		if (errno != EMSGSIZE)
-			segment_works = false;
+		path->singly = true;
 	}
-	if (count == 1)
-		return send(fd, run, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
-	return send_singly(fd, len, stride, count);
+	return send_singly(path, len, stride, count);
 }
 
 /*
@@ -206,8 +251,9 @@ static bool is_time_to_check(
 	return first + count > send->last_block || first % 1024 < count;
 }
 
-struct tftp_sent tftp_socket_blocks(int fd, const struct view *view,
-	const struct tftp_send *send, uint64_t first, uint32_t count)
+static struct tftp_sent send_blocks(struct tftp_path *path,
+	const struct view *view, const struct tftp_send *send, uint64_t first,
+	uint32_t count)
 {
 	uint32_t stride = send->params.blksize + TFTP_DATA_HEADER;
 	uint32_t fit = RUN_BYTES_MAX / stride;
@@ -233,7 +279,7 @@ struct tftp_sent tftp_socket_blocks(int fd, const struct view *view,
 			return sent;
 		}
 		errno = 0;
-		gone = send_run(fd, len, stride, n);
+		gone = send_run(path, len, stride, n);
 		sent.count += gone;
 		if (gone == n)
 			continue;
@@ -243,4 +289,53 @@ struct tftp_sent tftp_socket_blocks(int fd, const struct view *view,
 		sent.count += n - gone;
 	}
 	return sent;
+}
+
+struct tftp_sent tftp_socket_blocks(struct tftp_path *path,
+	const struct view *view, const struct tftp_send *send, uint64_t first,
+	uint32_t count)
+{
+	int discover = IP_PMTUDISC_DONT;
+	struct tftp_sent sent;
+
+	if (!path->fragments)
+		return send_blocks(path, view, send, first, count);
+	setsockopt(path->fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover,
+		sizeof(discover));
+	sent = send_blocks(path, view, send, first, count);
+	discover = IP_PMTUDISC_WANT;
+	setsockopt(path->fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover,
+		sizeof(discover));
+	return sent;
+}
+
+bool tftp_socket_take_icmp(int fd, struct sockaddr_in *ret_peer, bool *ret_gone)
+{
+	uint8_t control[512] __attribute__((aligned(sizeof(long))));
+	uint8_t packet[64];
+	struct iovec iov = {packet, sizeof(packet)};
+	struct msghdr msg = {
+		.msg_name = ret_peer,
+		.msg_namelen = sizeof(*ret_peer),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c;
+
+	*ret_gone = false;
+	if (recvmsg(fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+		return false;
+	for (c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+		struct sock_extended_err e;
+
+		if (c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_RECVERR)
+			continue;
+		memcpy(&e, CMSG_DATA(c), sizeof(e));
+		*ret_gone = e.ee_origin == SO_EE_ORIGIN_ICMP &&
+			    e.ee_type == ICMP_DEST_UNREACH &&
+			    e.ee_code == ICMP_PORT_UNREACH;
+	}
+	return true;
 }

@@ -1,29 +1,51 @@
 /*
- * tftp_socket: how the packets of a TFTP transfer get into a socket: which
- * block size a path carries, and runs of blocks in as few system calls as the
- * kernel allows. Whether UDP_SEGMENT works is found out by trying.
+ * tftp_socket: how the packets of TFTP get out of a socket: what a path
+ * carries, and runs of blocks in as few system calls as the kernel allows.
+ * Whether UDP_SEGMENT works for a path is found out by trying.
+ *
+ * The sockets are not connected. Many transfers share one, and whatever comes
+ * from elsewhere can be answered; sending costs the same, since the kernel
+ * looks up a route faster than it copies a block.
  */
 #ifndef DAEMON_TFTP_SOCKET_H
 #define DAEMON_TFTP_SOCKET_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/view.h"
 #include "proto/tftp_send.h"
 
+/* From whom to whom. */
+struct tftp_path {
+	int fd;
+	struct sockaddr_in peer;
+	uint32_t from;	/* our address; host order; 0: by the route */
+	bool singly;	/* found out: no runs of blocks here */
+	bool fragments; /* routers may fragment: nothing else gets through */
+};
+
+/*
+ * Prepare a UDP socket: ICMP errors are queued with the peer that they are
+ * about, packets are not fragmented, buffers are large.
+ */
+void tftp_socket_prepare(int fd);
+/* A socket of its own port, prepared; or -errno. */
+int tftp_socket_open(uint32_t listen);
+
+/*
+ * The MTU of the route to this address, as far as the kernel has learnt it;
+ * or -errno where there is no route. fd is a UDP socket for nothing else.
+ */
+int tftp_socket_mtu(int fd, const struct sockaddr_in *peer);
 /* The largest block that a path of this MTU carries without fragments. */
 uint32_t tftp_socket_max_blksize(uint32_t mtu);
 
-/* A socket of its own for one transfer; -errno. */
-int tftp_socket_open(uint32_t from, const struct sockaddr_in *peer);
-
-void tftp_socket_oack(
-	int fd, const struct tftp_params *params, uint64_t file_size);
-void tftp_socket_error(int fd, enum tftp_error code, const char *text);
-/* An ERROR in answer to a request, from the service's own socket. */
-void tftp_socket_refuse(int fd, const struct sockaddr_in *to, unsigned ifindex,
-	uint32_t from, enum tftp_error code, const char *text);
+void tftp_socket_oack(const struct tftp_path *path,
+	const struct tftp_params *params, uint64_t file_size);
+void tftp_socket_error(
+	const struct tftp_path *path, enum tftp_error code, const char *text);
 
 enum tftp_sent_result {
 	TFTP_SENT_ALL,
@@ -39,7 +61,15 @@ struct tftp_sent {
 };
 
 /* Send blocks first .. first + count - 1 of the view. */
-struct tftp_sent tftp_socket_blocks(int fd, const struct view *view,
-	const struct tftp_send *send, uint64_t first, uint32_t count);
+struct tftp_sent tftp_socket_blocks(struct tftp_path *path,
+	const struct view *view, const struct tftp_send *send, uint64_t first,
+	uint32_t count);
+
+/*
+ * Take one ICMP error from the queue. False: there is none. *ret_gone says
+ * whether it is that nobody listens at *ret_peer any more.
+ */
+bool tftp_socket_take_icmp(
+	int fd, struct sockaddr_in *ret_peer, bool *ret_gone);
 
 #endif

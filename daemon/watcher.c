@@ -5,6 +5,7 @@
 
 #include "daemon/clients.h"
 #include "daemon/log.h"
+#include "daemon/state.h"
 
 struct watcher {
 	struct journal_reader reader;
@@ -30,6 +31,21 @@ static bool is_image(const char *file)
 {
 	return strncmp(file, "images/", 7) == 0 ||
 	       strncmp(file, "machines/", 9) == 0;
+}
+
+/*
+ * The OFFER led on: its form is the one for this machine. Only what is not the
+ * usual is worth remembering.
+ */
+static void take_progress(struct watcher *w, struct client_record *record)
+{
+	enum config_offer form = record->offer.form;
+
+	record->offer.led_on = true;
+	if (form != CONFIG_OFFER_UNSET && w->netuki->state)
+		state_set_form(w->netuki->state, &record->mac,
+			form == CONFIG_OFFER_DIRECT ? CONFIG_OFFER_UNSET
+						    : form);
 }
 
 static void take_load(
@@ -62,10 +78,10 @@ static void on_event(
 	switch (e->kind) {
 	case JOURNAL_TFTP_START:
 	case JOURNAL_TFTP_ABORTED:
-		record->offer.led_on = true;
+		take_progress(w, record);
 		break;
 	case JOURNAL_TFTP_DONE:
-		record->offer.led_on = true;
+		take_progress(w, record);
 		if (e->file && !is_image(e->file))
 			take_load(record, e);
 		break;
@@ -85,6 +101,7 @@ static void on_event(
 	case JOURNAL_HTTP_DONE:
 	case JOURNAL_HTTP_BROKEN:
 	case JOURNAL_HTTP_REFUSED:
+	case JOURNAL_BOOTED:
 	case JOURNAL_MAX:
 		break;
 	}

@@ -68,6 +68,14 @@ static bool der_expect(struct der *from, uint8_t tag, struct element *ret)
 	return der_next(from, ret) && ret->tag == tag;
 }
 
+/* An element of this tag must come next, and is taken off. */
+static bool der_pass(struct der *from, uint8_t tag)
+{
+	struct element passed;
+
+	return der_expect(from, tag, &passed);
+}
+
 /* An element of this tag is taken off if it comes next. */
 static void der_skip_optional(struct der *from, uint8_t tag)
 {
@@ -98,11 +106,11 @@ static bool read_certificate(struct der from, struct certificate *ret)
 	if (!der_expect(&from, TAG_INTEGER, &e))
 		return false;
 	ret->serial = e.content;
-	if (!der_expect(&from, TAG_SEQUENCE, &e) || /* signature */
+	if (!der_pass(&from, TAG_SEQUENCE) || /* signature */
 		!der_expect(&from, TAG_SEQUENCE, &e))
 		return false;
 	ret->issuer = e.content;
-	if (!der_expect(&from, TAG_SEQUENCE, &e) || /* validity */
+	if (!der_pass(&from, TAG_SEQUENCE) || /* validity */
 		!der_expect(&from, TAG_SEQUENCE, &e))
 		return false;
 	ret->subject = e.content;
@@ -188,8 +196,10 @@ static struct der signed_data_name(struct der from)
 	if (from.len > 0 && from.at[0] == TAG_CONTEXT_0 && der_next(&from, &e))
 		certificates = e.content;
 	der_skip_optional(&from, TAG_CONTEXT_1); /* revocation lists */
-	if (!der_expect(&from, TAG_SET, &e) ||	 /* signer infos */
-		!der_expect(&e.content, TAG_SEQUENCE, &e))
+	if (!der_expect(&from, TAG_SET, &e))	 /* signer infos */
+		return none;
+	from = e.content;
+	if (!der_expect(&from, TAG_SEQUENCE, &e))
 		return none;
 	return subject_name(find_subject(certificates, e.content));
 }

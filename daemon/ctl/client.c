@@ -1,11 +1,15 @@
 #include "daemon/ctl/client.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+/* Longer ones are refused by the daemon. */
+#define MAX_REQUEST (1u << 20)
 
 static void complain(const char *path, int err)
 {
@@ -20,7 +24,7 @@ static void complain(const char *path, int err)
 				"or `adduser USER netuki`.\n");
 }
 
-FILE *client_ask(const char *socket_path, const json_t *request)
+static FILE *send_text(const char *socket_path, const char *text)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int fd = -1, err = ENAMETOOLONG;
@@ -35,9 +39,13 @@ FILE *client_ask(const char *socket_path, const json_t *request)
 	stream = fdopen(fd, "r+");
 	if (!stream)
 		goto fail_errno;
-	if (json_dumpf(request, stream, JSON_COMPACT) == 0 &&
-		fputc('\n', stream) != EOF && fflush(stream) == 0)
+	/* One that hangs up at once is told as an error, too. */
+	signal(SIGPIPE, SIG_IGN);
+	if (fputs(text, stream) != EOF && fputc('\n', stream) != EOF &&
+		fflush(stream) == 0) {
+		signal(SIGPIPE, SIG_DFL);
 		return stream;
+	}
 	err = errno;
 	fclose(stream);
 	complain(socket_path, err);
@@ -49,6 +57,20 @@ fail:
 		close(fd);
 	complain(socket_path, err);
 	return NULL;
+}
+
+FILE *client_ask(const char *socket_path, const json_t *request)
+{
+	char *text = json_dumps(request, JSON_COMPACT);
+	FILE *stream = NULL;
+
+	if (text && strlen(text) < MAX_REQUEST)
+		stream = send_text(socket_path, text);
+	else
+		fprintf(stderr, "netukictl: these are too many words for one "
+				"command\n");
+	free(text);
+	return stream;
 }
 
 json_t *client_next(FILE *answers)

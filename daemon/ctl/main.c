@@ -3,197 +3,184 @@
  */
 #include <getopt.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/ctl/client.h"
+#include "daemon/ctl/commands.h"
 #include "daemon/ctl/show.h"
 
 #define DEFAULT_CONTROL "/run/netuki/control.sock"
+#define MAX_OPTIONS	32
 
 enum { EXIT_NO = 1, EXIT_USAGE = 2, EXIT_NO_DAEMON = 3 };
 
-struct arguments {
-	const char *control;
-	bool json, unknown, follow;
-	const char *arch, *firmware;
-	const char *operand;
-};
-
-struct command {
-	const char *name, *operand, *help;
-	const char *options; /* the letters of those it takes */
-	void (*show)(const json_t *answer);
-};
-
-static const struct command commands[] = {
-	{"status", NULL, "how the daemon is, and what it serves", "",
-		show_status},
-	{"machines", NULL,
-		"the machines of the configuration; --unknown: "
-		"the others that asked",
-		"u", show_machines},
-	{"images", NULL, "the images, and why one is not offered", "",
-		show_images},
-	{"explain", "MACHINE", "what a machine would be given, and why", "AF",
-		show_explain},
-	{"reload", NULL, "read the configuration again", "", show_reload},
-	{"boots", NULL, "what happens; --follow is required as yet", "f",
-		show_event},
-};
-#define N_COMMANDS (sizeof(commands) / sizeof(*commands))
-
-static void usage(FILE *out)
+static int bad_usage(
+	const struct command *command, const char *what, const char *which)
 {
-	fputs("Usage: netukictl COMMAND [OPTION...]\n\n", out);
-	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(out, "  %-8s %-8s %s\n", commands[i].name,
-			commands[i].operand ? commands[i].operand : "",
-			commands[i].help);
-	fputs("\n"
-	      "  --json            the answer as JSON; its form is in "
-	      "netukictl(1)\n"
-	      "  --control PATH    the daemon's socket (" DEFAULT_CONTROL ")\n"
-	      "  --unknown         machines: those not in the configuration\n"
-	      "  --follow          boots: as they happen, until Ctrl-C\n"
-	      "  --arch A          explain: x64, arm64, ... (x64)\n"
-	      "  --firmware F      explain: pxe, http, bios or ipxe (pxe)\n"
-	      "  --version, --help\n"
-	      "\n"
-	      "Exit status: 0 answered; 1 the daemon says no; 2 the arguments "
-	      "are wrong; 3 no\ndaemon answers.\n",
-		out);
-}
-
-static const struct command *find_command(const char *name)
-{
-	for (size_t i = 0; i < N_COMMANDS; i++)
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
-	return NULL;
-}
-
-static int bad_usage(const char *what, const char *which)
-{
-	fprintf(stderr, "netukictl: %s%s\nTry `netukictl --help`.\n", what,
-		which);
+	fprintf(stderr, "netukictl: %s%s\nTry `netukictl %s%s--help`.\n", what,
+		which, command ? command->name : "", command ? " " : "");
 	return EXIT_USAGE;
 }
 
-static bool takes(const struct command *command, int letter)
+static void make_longs(struct option ret[MAX_OPTIONS])
 {
-	return strchr("jch", letter) || strchr(command->options, letter);
+	size_t n = 0;
+
+	for (const struct option_row *row = option_rows; row->letter; row++)
+		ret[n++] = (struct option){
+			.name = row->name,
+			.has_arg =
+				row->argument ? required_argument : no_argument,
+			.val = row->letter,
+		};
+	ret[n] = (struct option){0};
 }
 
-/* 0, or the exit status plus 1. */
-static int parse_options(int argc, char **argv, const struct command *command,
-	struct arguments *ret)
+static void take_option(int letter, struct arguments *args)
 {
-	static const struct option longs[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"control", required_argument, NULL, 'c'},
-		{"unknown", no_argument, NULL, 'u'},
-		{"follow", no_argument, NULL, 'f'},
-		{"arch", required_argument, NULL, 'A'},
-		{"firmware", required_argument, NULL, 'F'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-	int c;
+	switch (letter) {
+	case 'j':
+		args->json = true;
+		break;
+	case 'c':
+		args->control = optarg;
+		break;
+	case 'u':
+		args->unknown = true;
+		break;
+	case 'y':
+		args->yaml = true;
+		break;
+	case 'f':
+		args->follow = true;
+		break;
+	case 'a':
+		args->all = true;
+		break;
+	case 'x':
+		args->clear = true;
+		break;
+	case 'n':
+		args->cancel = true;
+		break;
+	case 'A':
+		args->arch = optarg;
+		break;
+	case 'F':
+		args->firmware = optarg;
+		break;
+	case 'I':
+		args->image = optarg;
+		break;
+	case 'M':
+		args->mode = optarg;
+		break;
+	case 'b':
+		args->by = optarg;
+		break;
+	case 's':
+		args->since = optarg;
+		break;
+	case 'l':
+		args->limit = optarg;
+		break;
+	case 'C':
+		args->csv = true;
+		break;
+	default:
+		break;
+	}
+}
 
-	*ret = (struct arguments){.control = DEFAULT_CONTROL};
-	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		if (c == '?')
+/*
+ * The options up to the command (command NULL), or all that follow it. 0: go
+ * on at optind; else the exit status plus 1.
+ */
+static int parse_options(int argc, char **argv, const struct command *command,
+	struct arguments *args)
+{
+	struct option longs[MAX_OPTIONS];
+	int letter;
+
+	make_longs(longs);
+	optind = 0;
+	while ((letter = getopt_long(
+			argc, argv, command ? "h" : "+h", longs, NULL)) != -1) {
+		if (letter == '?')
 			return 1 + EXIT_USAGE;
-		if (!takes(command, c))
-			return 1 + bad_usage("this option is not for ",
-					   command->name);
-		switch (c) {
-		case 'j':
-			ret->json = true;
-			break;
-		case 'c':
-			ret->control = optarg;
-			break;
-		case 'u':
-			ret->unknown = true;
-			break;
-		case 'f':
-			ret->follow = true;
-			break;
-		case 'A':
-			ret->arch = optarg;
-			break;
-		case 'F':
-			ret->firmware = optarg;
-			break;
-		default:
-			usage(stdout);
+		if (letter == 'h') {
+			command_help(command, stdout);
 			return 1;
 		}
+		if (letter == 'V') {
+			puts("netukictl " NETUKI_VERSION);
+			return 1;
+		}
+		if (!command_takes(command, letter))
+			return 1 + bad_usage(command,
+					   command ? "this option is not for "
+						   : "first a command, then "
+						     "its options",
+					   command ? command->name : "");
+		take_option(letter, args);
 	}
-	if (command->operand && optind == argc)
-		return 1 + bad_usage("missing: ", command->operand);
-	if (command->operand)
-		ret->operand = argv[optind++];
-	if (optind < argc)
-		return 1 + bad_usage("unexpected: ", argv[optind]);
 	return 0;
 }
 
-static json_t *make_request(
-	const struct command *command, const struct arguments *args)
+static int parse_operands(int argc, char **argv, const struct command *command,
+	struct arguments *args)
 {
-	json_t *o = json_pack("{s:s}", "command", command->name);
-
-	if (args->unknown)
-		json_object_set_new(o, "unknown", json_true());
-	if (args->follow)
-		json_object_set_new(o, "follow", json_true());
-	if (args->arch)
-		json_object_set_new(o, "arch", json_string(args->arch));
-	if (args->firmware)
-		json_object_set_new(o, "firmware", json_string(args->firmware));
-	if (args->operand)
-		json_object_set_new(o, "machine", json_string(args->operand));
-	return o;
+	args->operand = argv + optind;
+	args->n_operands = (size_t)(argc - optind);
+	if (args->n_operands < command->min)
+		return 1 + bad_usage(command, "missing: ", command->operands);
+	if (args->n_operands > command->max)
+		return 1 + bad_usage(command,
+				   "unexpected: ", args->operand[command->max]);
+	return 0;
 }
 
-static void print_answer(const struct command *command,
-	const struct arguments *args, const json_t *answer)
+/* Errors go to standard error as text; with --json all goes out as JSON. */
+static int take_answer(const struct command *command,
+	const struct arguments *args, json_t *answer)
 {
+	const char *error = json_string_value(json_object_get(answer, "error"));
+
+	if (!error && command->refine)
+		command->refine(answer);
 	if (args->json) {
 		json_dumpf(answer, stdout,
 			args->follow ? JSON_COMPACT : JSON_INDENT(2));
 		puts("");
-		fflush(stdout);
-	} else if (args->unknown) {
-		show_unknown(answer);
-	} else {
-		command->show(answer);
 	}
+	show_clean(answer);
+	if (error)
+		show_error(answer);
+	else if (!args->json)
+		command->show(answer, args);
+	fflush(stdout);
+	return error ? EXIT_NO : EXIT_SUCCESS;
 }
 
 static int run(const struct command *command, const struct arguments *args)
 {
-	json_t *request = make_request(command, args), *answer;
-	FILE *answers = client_ask(args->control, request);
+	json_t *request = json_pack("{s:s}", "command", command->name), *answer;
+	const char *nonsense =
+		command->ask ? command->ask(request, args) : NULL;
 	int status = EXIT_NO_DAEMON;
+	FILE *answers;
 
+	if (nonsense) {
+		json_decref(request);
+		return bad_usage(command, nonsense, "");
+	}
+	answers = client_ask(args->control, request);
 	json_decref(request);
 	if (!answers)
 		return status;
 	while ((answer = client_next(answers))) {
-		const char *error =
-			json_string_value(json_object_get(answer, "error"));
-
-		status = error ? EXIT_NO : 0;
-		if (error)
-			fprintf(stderr, "netukictl: %s\n", error);
-		else
-			print_answer(command, args, answer);
+		status = take_answer(command, args, answer);
 		json_decref(answer);
 	}
 	fclose(answers);
@@ -204,24 +191,25 @@ static int run(const struct command *command, const struct arguments *args)
 
 int main(int argc, char **argv)
 {
-	struct arguments args;
+	static char name[] = "netukictl"; /* for getopt's messages */
+	struct arguments args = {.control = DEFAULT_CONTROL};
 	const struct command *command;
 	int status;
 
 	signal(SIGPIPE, SIG_DFL);
-	if (argc < 2)
-		return bad_usage("a command is missing", "");
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		usage(stdout);
-		return 0;
-	}
-	if (strcmp(argv[1], "--version") == 0) {
-		puts("netukictl " NETUKI_VERSION);
-		return 0;
-	}
-	command = find_command(argv[1]);
+	status = parse_options(argc, argv, NULL, &args);
+	if (status)
+		return status - 1;
+	if (optind == argc)
+		return bad_usage(NULL, "a command is missing", "");
+	command = command_find(argv[optind]);
 	if (!command)
-		return bad_usage("no such command: ", argv[1]);
-	status = parse_options(argc - 1, argv + 1, command, &args);
+		return bad_usage(NULL, "no such command: ", argv[optind]);
+	argc -= optind;
+	argv += optind;
+	argv[0] = name;
+	status = parse_options(argc, argv, command, &args);
+	if (!status)
+		status = parse_operands(argc, argv, command, &args);
 	return status ? status - 1 : run(command, &args);
 }

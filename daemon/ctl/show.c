@@ -1,46 +1,73 @@
 #include "daemon/ctl/show.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/ctl/table.h"
+#include "daemon/ctl/text.h"
 
-static const char *text(const json_t *o, const char *key)
+/* In place: the text becomes no longer. A script keeps its lines. */
+static void clean_text(json_t *value)
 {
-	return json_string_value(json_object_get(o, key));
+	char *copy = strdup(json_string_value(value));
+	bool changed = false;
+
+	for (unsigned char *p = (void *)copy; copy && *p; p++) {
+		/* C1 controls are two bytes in UTF-8: c2 80 to c2 9f. */
+		if ((*p < 0x20 && *p != '\n') || *p == 0x7f ||
+			(*p == 0xc2 && p[1] < 0xa0)) {
+			changed = true;
+			if (*p == 0xc2)
+				*p++ = '?';
+			*p = '?';
+		}
+	}
+	if (changed)
+		json_string_set(value, copy);
+	free(copy);
 }
 
-static json_int_t number(const json_t *o, const char *key)
+void show_clean(json_t *answer)
 {
-	return json_integer_value(json_object_get(o, key));
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	if (json_is_string(answer))
+		clean_text(answer);
+	json_object_foreach(answer, key, value) show_clean(value);
+	json_array_foreach(answer, i, value) show_clean(value);
 }
 
-/* "512 B", "16.7 MB" */
-static const char *size_text(json_int_t bytes, char *buf, size_t cap)
+static void show_messages(const json_t *answer, FILE *out)
 {
-	if (bytes < 10000)
-		snprintf(buf, cap, "%lld B", (long long)bytes);
-	else if (bytes < 10000000)
-		snprintf(buf, cap, "%.1f kB", (double)bytes / 1e3);
-	else
-		snprintf(buf, cap, "%.1f MB", (double)bytes / 1e6);
-	return buf;
+	size_t i;
+	json_t *m;
+
+	json_array_foreach(json_object_get(answer, "messages"), i, m)
+		fprintf(out, "%s%s\n", is_true(m, "warning") ? "warning: " : "",
+			text_of(m, "text"));
 }
 
-static const char *ago_text(const json_t *o, char *buf, size_t cap)
+void show_error(const json_t *answer)
 {
-	const json_t *value = json_object_get(o, "seconds-ago");
-	long long s = json_integer_value(value);
+	show_messages(answer, stderr);
+	fprintf(stderr, "netukictl: %s\n", text_of(answer, "error"));
+}
 
-	if (!value)
-		return NULL;
-	if (s < 120)
-		snprintf(buf, cap, "%lld s ago", s);
-	else if (s < 7200)
-		snprintf(buf, cap, "%lld min ago", s / 60);
-	else
-		snprintf(buf, cap, "%lld h ago", s / 3600);
-	return buf;
+/* What was set at run time, if anything. */
+static void show_overrides(const json_t *overrides)
+{
+	const char *all = text_of(overrides, "mode-for-all");
+	long long modes = number_of(overrides, "modes");
+	long long once = number_of(overrides, "boot-once");
+
+	if (!all && !modes && !once)
+		return;
+	printf("set          mode for all: %s; modes of machines: %lld; "
+	       "boot-once: %lld\n",
+		all ? all : "none", modes, once);
 }
 
 static void show_counts(json_t *counts)
@@ -57,78 +84,39 @@ static void show_counts(json_t *counts)
 	}
 }
 
-void show_status(const json_t *answer)
+void show_status(const json_t *answer, const struct arguments *args)
 {
 	const json_t *interfaces = json_object_get(answer, "interfaces");
 	size_t i;
 	json_t *one;
 
-	printf("netukid      %s, up %lld s\n", text(answer, "version"),
-		(long long)number(answer, "uptime"));
-	printf("config       %s\n", text(answer, "config"));
-	if (text(answer, "config-error"))
-		printf("NOT RELOADED %s\n", text(answer, "config-error"));
+	(void)args;
+	printf("netukid      %s, up %lld s\n", text_of(answer, "version"),
+		number_of(answer, "uptime"));
+	printf("config       %s\n", text_of(answer, "config"));
+	if (text_of(answer, "config-error"))
+		printf("NOT RELOADED %s\n", text_of(answer, "config-error"));
+	if (text_of(answer, "state-problem"))
+		printf("NOT SAVED    %s\n", text_of(answer, "state-problem"));
+	if (text_of(json_object_get(answer, "history"), "problem"))
+		printf("NO HISTORY   %s\n",
+			text_of(json_object_get(answer, "history"), "problem"));
 	printf("machines     %lld; unknown ones: %s\n",
-		(long long)number(answer, "machines"),
-		text(answer, "unknown-machines"));
+		number_of(answer, "machines"),
+		text_of(answer, "unknown-machines"));
+	show_overrides(json_object_get(answer, "overrides"));
 	printf("images       %lld ready, %lld not offered\n",
-		(long long)number(answer, "images"),
-		(long long)number(answer, "images-refused"));
+		number_of(answer, "images"),
+		number_of(answer, "images-refused"));
 	if (!json_array_size(interfaces))
 		puts("interfaces   none: nobody is served");
 	json_array_foreach(interfaces, i, one) printf("%s%s %s, MTU %lld\n",
-		i ? "             " : "interfaces   ", text(one, "name"),
-		text(one, "address"), (long long)number(one, "mtu"));
+		i ? "             " : "interfaces   ", text_of(one, "name"),
+		text_of(one, "address"), number_of(one, "mtu"));
 	show_counts(json_object_get(answer, "counts"));
 }
 
-void show_machines(const json_t *answer)
-{
-	static const char *const headings[] = {"NAME", "MAC", "MODE", "IMAGE",
-		"ADDRESS", "LAST SEEN", "CMDLINE"};
-	struct table table;
-	size_t i;
-	json_t *m;
-
-	table_init(&table, 7, headings);
-	json_array_foreach(json_object_get(answer, "machines"), i, m)
-	{
-		char ago[40];
-		const char *cells[] = {text(m, "name"),
-			json_string_value(
-				json_array_get(json_object_get(m, "macs"), 0)),
-			text(m, "mode"), text(m, "image"), text(m, "ip"),
-			ago_text(m, ago, sizeof(ago)), text(m, "cmdline")};
-
-		table_add(&table, cells);
-	}
-	table_print(&table);
-	table_done(&table);
-}
-
-void show_unknown(const json_t *answer)
-{
-	static const char *const headings[] = {
-		"MAC", "ARCH", "FIRMWARE", "LAST SEEN", "UUID", "VENDOR CLASS"};
-	struct table table;
-	size_t i;
-	json_t *m;
-
-	table_init(&table, 6, headings);
-	json_array_foreach(json_object_get(answer, "machines"), i, m)
-	{
-		char ago[40];
-		const char *cells[] = {text(m, "mac"), text(m, "arch"),
-			text(m, "firmware"), ago_text(m, ago, sizeof(ago)),
-			text(m, "uuid"), text(m, "vendor")};
-
-		table_add(&table, cells);
-	}
-	table_print(&table);
-	table_done(&table);
-}
-
-void show_images(const json_t *answer)
+void show_images(const json_t *answer, const struct arguments *args)
 {
 	static const char *const headings[] = {"NAME", "STATE", "KIND", "ARCH",
 		"SIZE", "SIGNED", "BIOS", "SYSTEM"};
@@ -136,21 +124,22 @@ void show_images(const json_t *answer)
 	size_t i;
 	json_t *m;
 
+	(void)args;
 	table_init(&table, 8, headings);
 	json_array_foreach(json_object_get(answer, "images"), i, m)
 	{
 		char size[40];
-		int ready = strcmp(text(m, "state"), "ready") == 0;
-		const char *cells[] = {text(m, "name"), text(m, "state"),
-			text(m, "kind"), text(m, "arch"),
-			size_text(number(m, "size"), size, sizeof(size)),
+		int ready = strcmp(text_of(m, "state"), "ready") == 0;
+		const char *cells[] = {text_of(m, "name"), text_of(m, "state"),
+			text_of(m, "kind"), text_of(m, "arch"),
+			size_text(number_of(m, "size"), size, sizeof(size)),
 			!ready					     ? NULL
 			: json_is_true(json_object_get(m, "signed")) ? "yes"
 								     : "no",
 			!ready					   ? NULL
 			: json_is_true(json_object_get(m, "bios")) ? "yes"
 								   : "no",
-			ready ? text(m, "os") : text(m, "why")};
+			ready ? text_of(m, "os") : text_of(m, "why")};
 
 		table_add(&table, cells);
 	}
@@ -164,48 +153,68 @@ static void line(const char *label, const char *value)
 		printf("%-12s %s\n", label, value);
 }
 
-void show_explain(const json_t *answer)
+/* The settings in force, each with whence it came. */
+static void show_settings(const json_t *answer)
 {
+	static const char *const keys[] = {"image", "mode", "cmdline", "offer"};
 	const json_t *set = json_object_get(answer, "settings");
 	const json_t *from = json_object_get(answer, "from");
-	static const char *const keys[] = {"image", "mode", "cmdline"};
 
-	line("machine",
-		text(answer, "machine") ? text(answer, "machine") : "unknown");
-	line("matched by", text(answer, "matched-by"));
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-		if (text(set, keys[i]) && *text(set, keys[i]))
-			printf("%-12s %s (%s)\n", keys[i], text(set, keys[i]),
-				text(from, keys[i]));
-	line("answer", text(answer, "plan"));
-	line("because", text(answer, "reason"));
-	line("file", text(answer, "file"));
-	line("problem", text(answer, "problem"));
-	line("warning", text(answer, "warning"));
-	line("kernel gets", text(answer, "cmdline"));
-	if (text(answer, "script"))
-		printf("script:\n%s", text(answer, "script"));
+		if (text_of(set, keys[i]) && *text_of(set, keys[i]))
+			printf("%-12s %s (%s)\n", keys[i],
+				text_of(set, keys[i]), text_of(from, keys[i]));
+	if (is_true(set, "alternate"))
+		line("alternate", "the other mode the next time");
+	if (is_true(set, "boot-once"))
+		line("boot-once", "until its image has gone out");
 }
 
-void show_reload(const json_t *answer)
+void show_explain(const json_t *answer, const struct arguments *args)
 {
-	(void)answer;
-	puts("reloaded");
+	const char *machine = text_of(answer, "machine");
+
+	(void)args;
+	line("machine", machine ? machine : "unknown");
+	line("matched by", text_of(answer, "matched-by"));
+	line("entry", text_of(answer, "entry"));
+	line("group", text_of(answer, "group"));
+	show_settings(answer);
+	line("answer", text_of(answer, "plan"));
+	line("because", text_of(answer, "reason"));
+	line("form", text_of(answer, "form"));
+	line("file", text_of(answer, "file"));
+	line("problem", text_of(answer, "problem"));
+	line("warning", text_of(answer, "warning"));
+	line("kernel gets", text_of(answer, "cmdline"));
+	if (text_of(answer, "script"))
+		printf("script:\n%s", text_of(answer, "script"));
 }
 
-void show_event(const json_t *e)
+void show_reload(const json_t *answer, const struct arguments *args)
+{
+	(void)args;
+	show_messages(answer, stderr);
+	puts("reloaded");
+	if (is_true(answer, "needs-restart"))
+		puts("Addresses, ports, `state` and `control` are taken over "
+		     "at the next start only.");
+}
+
+void show_event(const json_t *e, const struct arguments *args)
 {
 	char size[40] = "";
 
-	if (!text(e, "event"))
+	(void)args;
+	if (!text_of(e, "event"))
 		return;
 	if (json_object_get(e, "bytes"))
-		size_text(number(e, "bytes"), size, sizeof(size));
+		size_text(number_of(e, "bytes"), size, sizeof(size));
 	printf("%12.3f  %-14s %-17s %-15s %s %s %s\n",
-		json_real_value(json_object_get(e, "t")), text(e, "event"),
-		text(e, "mac") ? text(e, "mac") : "-",
-		text(e, "ip") ? text(e, "ip") : "-",
-		text(e, "file") ? text(e, "file") : "", size,
-		text(e, "detail") ? text(e, "detail") : "");
+		json_real_value(json_object_get(e, "t")), text_of(e, "event"),
+		text_of(e, "mac") ? text_of(e, "mac") : "-",
+		text_of(e, "ip") ? text_of(e, "ip") : "-",
+		text_of(e, "file") ? text_of(e, "file") : "", size,
+		text_of(e, "detail") ? text_of(e, "detail") : "");
 	fflush(stdout);
 }

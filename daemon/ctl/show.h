@@ -6,12 +6,28 @@
 
 #include <jansson.h>
 
-void show_status(const json_t *answer);
-void show_machines(const json_t *answer);
-void show_unknown(const json_t *answer);
-void show_images(const json_t *answer);
-void show_explain(const json_t *answer);
-void show_reload(const json_t *answer);
-void show_event(const json_t *answer);
+struct arguments;
+
+/*
+ * Make what came from the network harmless for a terminal: control characters
+ * become '?', in all texts of the answer.
+ */
+void show_clean(json_t *answer);
+/* To standard error. */
+void show_error(const json_t *answer);
+
+void show_status(const json_t *answer, const struct arguments *args);
+void show_machines(const json_t *answer, const struct arguments *args);
+void show_images(const json_t *answer, const struct arguments *args);
+void show_explain(const json_t *answer, const struct arguments *args);
+void show_mode(const json_t *answer, const struct arguments *args);
+void show_boot_once(const json_t *answer, const struct arguments *args);
+void show_reload(const json_t *answer, const struct arguments *args);
+void show_boots(const json_t *answer, const struct arguments *args);
+void show_boot(const json_t *answer, const struct arguments *args);
+/* The samples of `report` to medians and comparisons, in place. */
+void refine_report(json_t *answer);
+void show_report(const json_t *answer, const struct arguments *args);
+void show_event(const json_t *e, const struct arguments *args);
 
 #endif

@@ -1,5 +1,6 @@
 #include "daemon/ctl/table.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,10 +30,19 @@ void table_add(struct table *table, const char *const *cells)
 	table->n_rows++;
 }
 
+/* NO_COLOR: no-color.org. */
+static bool may_be_bold(void)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !(no && *no) && term &&
+	       strcmp(term, "dumb") != 0;
+}
+
 void table_print(const struct table *table)
 {
 	size_t width[TABLE_COLUMNS] = {0}, n = table->n_columns;
-	int bold = isatty(STDOUT_FILENO);
+	bool bold = may_be_bold();
 
 	for (size_t i = 0; i < table->n_rows * n; i++)
 		if (strlen(table->cell[i]) > width[i % n])

@@ -1,6 +1,6 @@
 """netukid without a network and without privileges: on loopback, no DHCP.
 
-    with Loopback(machines="  - {name: lab-01, mac: 52:54:00:00:00:01}\\n") as box:
+    with Loopback("  - {name: lab-01, mac: 52:54:00:00:00:01}\\n") as box:
         box.start()
         print(box.json("machines"))
         data = box.get("/images/x.efi")
@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -27,10 +28,17 @@ DEFAULTS = "defaults: {image: x.efi}\n"
 
 
 def free_port(kind):
-    """A port of loopback that nobody has at the moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((SERVER, 0))
-        return probe.getsockname()[1]
+    """A port that nobody has at the moment.
+
+    From below the range of which the kernel gives ports to connections:
+    another program's would be there when netukid wants it.
+    """
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket(socket.AF_INET, kind) as probe:
+            with contextlib.suppress(OSError):
+                probe.bind(("", port))
+                return port
 
 
 class Loopback:

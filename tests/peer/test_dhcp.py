@@ -78,6 +78,25 @@ def test_form_of_offer_follows_what_works():
         harness.check(43 not in third, "what worked was not kept")
 
 
+def test_form_of_offer_is_remembered():
+    """The form that a transfer followed is the first one after a restart."""
+    with lab_with_client() as (lab, client):
+        harness.check(43 in ask(client, dhcp.discover(MAC, xid=1)), "first")
+        harness.check(43 not in ask(client, dhcp.discover(MAC, xid=2)),
+                      "second")
+        lab.run(["ip", "link", "set", "eth0", "address", MAC],
+                lab.ns("client"))
+        time.sleep(0.3)
+        lab.run([paths.program("curl"), "-s", "-o", lab.tmp / "loader",
+                 f"tftp://{NETUKI_ADDRESS}/snponly.efi"], lab.ns("client"))
+        lab.netukid.stop()
+        lab.start_netukid(appliance.config(lab, [MACHINE]))
+        offer = ask(client, dhcp.discover(MAC, xid=3))
+        harness.check(43 not in offer, "after a restart it was forgotten")
+        said = lab.netukictl("explain", "lab-01", "--json").stdout
+        harness.equal(json.loads(said)["form"], "pxe-port", "explain")
+
+
 def test_form_of_offer_by_configuration():
     """direct and pxe-port stay what they are, attempt after attempt."""
     for form, wanted in (("direct", True), ("pxe-port", False)):
@@ -86,6 +105,27 @@ def test_form_of_offer_by_configuration():
             for xid in (1, 2, 3):
                 offer = ask(client, dhcp.discover(MAC, xid=xid))
                 harness.equal(43 in offer, wanted, f"{form}: option 43")
+
+
+def test_loop_is_noticed():
+    """The loader three times and never the script: said once, and shown."""
+    with lab_with_client() as (lab, client):
+        lab.run(["ip", "link", "set", "eth0", "address", MAC],
+                lab.ns("client"))
+        time.sleep(0.3)
+        for xid in range(4):
+            harness.check(ask(client, dhcp.discover(MAC, xid=xid)), "silent")
+            lab.run([paths.program("curl"), "-s", "-o", lab.tmp / "loader",
+                     f"tftp://{NETUKI_ADDRESS}/snponly.efi"],
+                    lab.ns("client"))
+        time.sleep(0.3)
+        said = [line for line in lab.netukid.output().splitlines()
+                if "goes round in a circle" in line]
+        harness.equal(len(said), 1, "lines about the loop")
+        found = json.loads(lab.netukictl("machines", "--json").stdout)
+        harness.equal(found["machines"][0]["loops"], True, "loops")
+        harness.check("in a loop" in lab.netukictl("machines").stdout,
+                      "netukictl machines does not say so")
 
 
 # A relay.

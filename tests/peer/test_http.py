@@ -601,6 +601,34 @@ def read_to_end_of(peer, size, have):
     return bytes(got)
 
 
+def test_cold_file():
+    """A file that is not in the page cache comes whole, in turns with others.
+
+    Half of it is dropped from the cache each time, so that a download changes
+    from memory to the disk and back.
+    """
+    with served({"big.bin": BIG, "other.bin": BIG + 1}) as server:
+        for offset, length in ((0, 0), (0, BIG // 2), (BIG // 2, 0)):
+            for path in server.files.values():
+                with open(path, "rb") as file:
+                    os.fsync(file.fileno())
+                    os.posix_fadvise(file.fileno(), offset, length,
+                                     os.POSIX_FADV_DONTNEED)
+            threads, bad = [], []
+
+            def fetch(name, bad=bad):
+                body = server.get(f"/loaders/{name}")[2]
+                if body != contents(len(body)) or len(body) < BIG:
+                    bad.append(name)
+
+            for name in ("big.bin", "other.bin", "big.bin"):
+                threads.append(threading.Thread(target=fetch, args=(name,)))
+                threads[-1].start()
+            for thread in threads:
+                thread.join()
+            harness.equal(bad, [], f"cold from {offset}: other bytes")
+
+
 def test_file_replaced_while_sent():
     """A file replaced by rename: those under way get the old one, whole."""
     with served({"big.bin": BIG}) as server:

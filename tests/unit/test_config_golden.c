@@ -123,7 +123,8 @@ static bool resolved_equal(const struct config *a, const struct config *b,
 			return false;
 	}
 	return text_equal(x.image, y.image) &&
-	       text_equal(x.cmdline, y.cmdline) && x.mode == y.mode &&
+	       text_equal(x.cmdline, y.cmdline) &&
+	       text_equal(x.sha256, y.sha256) && x.mode == y.mode &&
 	       x.offer == y.offer;
 }
 

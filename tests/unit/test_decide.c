@@ -30,7 +30,13 @@ static const char yaml[] =
 	" mode: tftp-uki}\n"
 	"  - {name: odd, mac: 52:54:00:00:00:0b, cmdline: 'x=${y}'}\n"
 	"  - {name: odd-signed, mac: 52:54:00:00:00:0c, cmdline: 'a && b',"
-	" image: signed.efi}\n";
+	" image: signed.efi}\n"
+	"  - {name: turns, mac: 52:54:00:00:00:0d, mode: alternate}\n"
+	"  - {name: by-uuid, uuid: 01234567-89ab-cdef-0123-456789abcdef,"
+	" cmdline: 'x=${y}'}\n"
+	"  - {name: by-serial, serial: 'A/1', cmdline: 'x=${y}'}\n"
+	"  - {name: disk-more, mac: 52:54:00:00:00:0e, mode: local,"
+	" cmdline: quiet}\n";
 
 static char embedded[] = "console=ttyS0 root=x";
 static char nothing[] = "";
@@ -128,76 +134,75 @@ static struct client client_of(
 #define HTTP PXE_FIRMWARE_HTTP
 #define IPXE PXE_FIRMWARE_IPXE
 
+static const struct {
+	const char *name;
+	uint8_t mac;
+	enum pxe_firmware firmware;
+	enum arch arch;
+	enum plan_kind kind;
+	enum pxe_form form;
+	const char *file;
+} plans[] = {
+	{"uefi gets iPXE", 1, UEFI, ARCH_X64, PLAN_LOADER, PXE_FORM_DIRECT,
+		"snponly.efi"},
+	{"bios gets iPXE", 1, BIOS, ARCH_BIOS, PLAN_LOADER, PXE_FORM_DIRECT,
+		"undionly.kpxe"},
+	{"arm64 gets its own", 1, UEFI, ARCH_ARM64, PLAN_LOADER,
+		PXE_FORM_DIRECT, "arm.efi"},
+	{"no loader: silence", 1, UEFI, ARCH_IA32, PLAN_SILENCE,
+		PXE_FORM_DIRECT, ""},
+	{"http boot gets the image", 1, HTTP, ARCH_X64, PLAN_IMAGE,
+		PXE_FORM_HTTP, "http://192.0.2.1/images/x.efi"},
+	{"http boot, other arch: iPXE says so", 1, HTTP, ARCH_ARM64,
+		PLAN_LOADER, PXE_FORM_HTTP, "http://192.0.2.1/loaders/arm.efi"},
+	{"tftp-uki", 2, UEFI, ARCH_X64, PLAN_IMAGE, PXE_FORM_DIRECT,
+		"images/x.efi"},
+	{"tftp-uki is for UEFI only", 2, BIOS, ARCH_BIOS, PLAN_LOADER,
+		PXE_FORM_DIRECT, "undionly.kpxe"},
+	{"tftp-uki, other arch: iPXE says so", 2, UEFI, ARCH_ARM64, PLAN_LOADER,
+		PXE_FORM_DIRECT, "arm.efi"},
+	{"local", 3, UEFI, ARCH_X64, PLAN_LOCAL, PXE_FORM_LOCAL, ""},
+	{"local, http", 3, HTTP, ARCH_X64, PLAN_LOCAL, PXE_FORM_HTTP,
+		"http://192.0.2.1/local.efi"},
+	{"more cmdline, ipxe mode", 4, UEFI, ARCH_X64, PLAN_LOADER,
+		PXE_FORM_DIRECT, "snponly.efi"},
+	{"more cmdline, http boot", 4, HTTP, ARCH_X64, PLAN_IMAGE,
+		PXE_FORM_HTTP,
+		"http://192.0.2.1/machines/52-54-00-00-00-04/x.efi"},
+	{"more cmdline, tftp-uki", 5, UEFI, ARCH_X64, PLAN_IMAGE,
+		PXE_FORM_DIRECT, "machines/52-54-00-00-00-05/x.efi"},
+	{"no such image, ipxe says so", 6, UEFI, ARCH_X64, PLAN_LOADER,
+		PXE_FORM_DIRECT, "snponly.efi"},
+	{"no such image, tftp-uki", 10, UEFI, ARCH_X64, PLAN_LOADER,
+		PXE_FORM_DIRECT, "snponly.efi"},
+	{"signed: as it is", 7, UEFI, ARCH_X64, PLAN_IMAGE, PXE_FORM_DIRECT,
+		"images/signed.efi"},
+	{"an application, http boot", 8, HTTP, ARCH_X64, PLAN_IMAGE,
+		PXE_FORM_HTTP, "http://192.0.2.1/images/tool.efi"},
+	{"the form asked for", 9, UEFI, ARCH_X64, PLAN_LOADER,
+		PXE_FORM_PXE_PORT, "snponly.efi"},
+	{"a stranger", 99, UEFI, ARCH_X64, PLAN_SILENCE, PXE_FORM_DIRECT, ""},
+	{"a stranger's iPXE", 99, IPXE, ARCH_X64, PLAN_SILENCE, PXE_FORM_DIRECT,
+		""},
+};
+
 static void test_plans(void **state)
 {
-	static const struct {
-		const char *name;
-		uint8_t mac;
-		enum pxe_firmware firmware;
-		enum arch arch;
-		enum plan_kind kind;
-		enum pxe_form form;
-		const char *file;
-	} cases[] = {
-		{"uefi gets iPXE", 1, UEFI, ARCH_X64, PLAN_LOADER,
-			PXE_FORM_DIRECT, "snponly.efi"},
-		{"bios gets iPXE", 1, BIOS, ARCH_BIOS, PLAN_LOADER,
-			PXE_FORM_DIRECT, "undionly.kpxe"},
-		{"arm64 gets its own", 1, UEFI, ARCH_ARM64, PLAN_LOADER,
-			PXE_FORM_DIRECT, "arm.efi"},
-		{"no loader: silence", 1, UEFI, ARCH_IA32, PLAN_SILENCE,
-			PXE_FORM_DIRECT, ""},
-		{"http boot gets the image", 1, HTTP, ARCH_X64, PLAN_IMAGE,
-			PXE_FORM_HTTP, "http://192.0.2.1/images/x.efi"},
-		{"http boot, other arch: iPXE says so", 1, HTTP, ARCH_ARM64,
-			PLAN_LOADER, PXE_FORM_HTTP,
-			"http://192.0.2.1/loaders/arm.efi"},
-		{"tftp-uki", 2, UEFI, ARCH_X64, PLAN_IMAGE, PXE_FORM_DIRECT,
-			"images/x.efi"},
-		{"tftp-uki is for UEFI only", 2, BIOS, ARCH_BIOS, PLAN_LOADER,
-			PXE_FORM_DIRECT, "undionly.kpxe"},
-		{"tftp-uki, other arch: iPXE says so", 2, UEFI, ARCH_ARM64,
-			PLAN_LOADER, PXE_FORM_DIRECT, "arm.efi"},
-		{"local", 3, UEFI, ARCH_X64, PLAN_LOCAL, PXE_FORM_LOCAL, ""},
-		{"local, http", 3, HTTP, ARCH_X64, PLAN_LOCAL, PXE_FORM_HTTP,
-			"http://192.0.2.1/local.efi"},
-		{"more cmdline, ipxe mode", 4, UEFI, ARCH_X64, PLAN_LOADER,
-			PXE_FORM_DIRECT, "snponly.efi"},
-		{"more cmdline, http boot", 4, HTTP, ARCH_X64, PLAN_IMAGE,
-			PXE_FORM_HTTP,
-			"http://192.0.2.1/machines/52-54-00-00-00-04/x.efi"},
-		{"more cmdline, tftp-uki", 5, UEFI, ARCH_X64, PLAN_IMAGE,
-			PXE_FORM_DIRECT, "machines/52-54-00-00-00-05/x.efi"},
-		{"no such image, ipxe says so", 6, UEFI, ARCH_X64, PLAN_LOADER,
-			PXE_FORM_DIRECT, "snponly.efi"},
-		{"no such image, tftp-uki", 10, UEFI, ARCH_X64, PLAN_LOADER,
-			PXE_FORM_DIRECT, "snponly.efi"},
-		{"signed: as it is", 7, UEFI, ARCH_X64, PLAN_IMAGE,
-			PXE_FORM_DIRECT, "images/signed.efi"},
-		{"an application, http boot", 8, HTTP, ARCH_X64, PLAN_IMAGE,
-			PXE_FORM_HTTP, "http://192.0.2.1/images/tool.efi"},
-		{"the form asked for", 9, UEFI, ARCH_X64, PLAN_LOADER,
-			PXE_FORM_PXE_PORT, "snponly.efi"},
-		{"a stranger", 99, UEFI, ARCH_X64, PLAN_SILENCE,
-			PXE_FORM_DIRECT, ""},
-		{"a stranger's iPXE", 99, IPXE, ARCH_X64, PLAN_SILENCE,
-			PXE_FORM_DIRECT, ""},
-	};
-	struct decide_world world = {config, &images};
+	struct decide_world world = {config, &images, NULL};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+	for (size_t i = 0; i < sizeof(plans) / sizeof(*plans); i++) {
 		struct client client = client_of(
-			cases[i].mac, cases[i].firmware, cases[i].arch);
+			plans[i].mac, plans[i].firmware, plans[i].arch);
 		struct plan plan;
 
 		decide(&world, &client, &plan);
-		if (plan.kind != cases[i].kind ||
+		if (plan.kind != plans[i].kind ||
 			(plan.kind != PLAN_SILENCE &&
-				plan.form != cases[i].form) ||
+				plan.form != plans[i].form) ||
 			(plan.kind != PLAN_SILENCE &&
-				strcmp(plan.file, cases[i].file) != 0))
-			fail_msg("%s: %s, form %d, file %s: %s", cases[i].name,
+				strcmp(plan.file, plans[i].file) != 0))
+			fail_msg("%s: %s, form %d, file %s: %s", plans[i].name,
 				plan_kind_name(plan.kind), plan.form, plan.file,
 				plan.reason);
 		assert_non_null(plan.reason);
@@ -207,7 +212,7 @@ static void test_plans(void **state)
 
 static void test_ipxe_url(void **state)
 {
-	struct decide_world world = {config, &images};
+	struct decide_world world = {config, &images, NULL};
 	struct client client = client_of(1, IPXE, ARCH_X64);
 	struct plan plan;
 
@@ -226,7 +231,7 @@ static void test_ipxe_url(void **state)
 
 static void test_signed_is_said(void **state)
 {
-	struct decide_world world = {config, &images};
+	struct decide_world world = {config, &images, NULL};
 	struct client client = client_of(7, UEFI, ARCH_X64);
 	struct plan plan;
 
@@ -272,7 +277,7 @@ static void test_scripts(void **state)
 		{"and refused where it cannot be spliced", 12, ARCH_X64,
 			IPXE_SCRIPT_SAY, NULL, NULL, NULL},
 	};
-	struct decide_world world = {config, &images};
+	struct decide_world world = {config, &images, NULL};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -302,6 +307,250 @@ static void test_scripts(void **state)
 	}
 }
 
+/* What is set at run time, as if by netukictl. */
+struct set_up {
+	const char *name; /* of the machine; NULL: none */
+	enum config_mode mode, all;
+	bool once;
+	enum config_mode once_mode;
+	const char *once_image;
+	enum config_mode last_mode;
+};
+
+static struct state *state_of(const struct set_up *set_up)
+{
+	struct state *state;
+	struct state_machine m = {
+		.mode = set_up->mode,
+		.once = set_up->once,
+		.once_mode = set_up->once_mode,
+		.last_mode = set_up->last_mode,
+	};
+
+	assert_int_equal(state_new(NULL, NULL, NULL, &state), 0);
+	state_set_mode_for_all(state, set_up->all);
+	if (set_up->once_image)
+		strcpy(m.once_image, set_up->once_image);
+	if (set_up->name) {
+		strcpy(m.name, set_up->name);
+		assert_true(state_put(state, &m));
+	}
+	return state;
+}
+
+#define M_IPXE	    CONFIG_MODE_IPXE
+#define M_TFTP	    CONFIG_MODE_TFTP_UKI
+#define M_LOCAL	    CONFIG_MODE_LOCAL
+#define M_ALTERNATE CONFIG_MODE_ALTERNATE
+
+static const struct {
+	const char *name;
+	struct set_up set_up;
+	uint8_t mac;
+	enum pxe_firmware firmware;
+	enum arch arch;
+	enum plan_kind kind;
+	const char *file, *by;
+} run_time[] = {
+	{"a mode for one", {.name = "plain", .mode = M_TFTP}, 1, UEFI, ARCH_X64,
+		PLAN_IMAGE, "images/x.efi", "mode"},
+	{"and for no other", {.name = "plain", .mode = M_TFTP}, 4, UEFI,
+		ARCH_X64, PLAN_LOADER, "snponly.efi", NULL},
+	{"local for one", {.name = "plain", .mode = M_LOCAL}, 1, UEFI, ARCH_X64,
+		PLAN_LOCAL, "", "mode"},
+	{"a mode for all", {.all = M_TFTP}, 1, UEFI, ARCH_X64, PLAN_IMAGE,
+		"images/x.efi", "mode --all"},
+	{"for all, over a local one", {.all = M_IPXE}, 3, UEFI, ARCH_X64,
+		PLAN_LOADER, "snponly.efi", "mode --all"},
+	{"its own goes before that for all",
+		{.name = "plain", .mode = M_LOCAL, .all = M_TFTP}, 1, UEFI,
+		ARCH_X64, PLAN_LOCAL, "", "mode"},
+	{"for all, strangers are ignored still", {.all = M_TFTP}, 99, UEFI,
+		ARCH_X64, PLAN_SILENCE, "", "mode --all"},
+	{"once: a local one is netbooted", {.name = "disk", .once = true}, 3,
+		UEFI, ARCH_X64, PLAN_LOADER, "snponly.efi", "boot-once"},
+	{"once, bios", {.name = "disk", .once = true}, 3, BIOS, ARCH_BIOS,
+		PLAN_LOADER, "undionly.kpxe", "boot-once"},
+	{"once, http boot", {.name = "disk", .once = true}, 3, HTTP, ARCH_X64,
+		PLAN_IMAGE, "http://192.0.2.1/machines/52-54-00-00-00-03/x.efi",
+		"boot-once"},
+	{"once, in another mode",
+		{.name = "disk", .once = true, .once_mode = M_TFTP}, 3, UEFI,
+		ARCH_X64, PLAN_IMAGE, "machines/52-54-00-00-00-03/x.efi",
+		"boot-once"},
+	{"once, over a mode set at run time",
+		{.name = "plain", .mode = M_LOCAL, .once = true}, 1, UEFI,
+		ARCH_X64, PLAN_LOADER, "snponly.efi", "boot-once"},
+	{"once, another image",
+		{.name = "tftp", .once = true, .once_image = "signed.efi"}, 2,
+		UEFI, ARCH_X64, PLAN_IMAGE,
+		"machines/52-54-00-00-00-02/signed.efi", NULL},
+	{"once, an image that has gone",
+		{.name = "tftp", .once = true, .once_image = "gone.efi"}, 2,
+		UEFI, ARCH_X64, PLAN_LOADER, "snponly.efi", NULL},
+	{"once, netbooted anyway", {.name = "plain", .once = true}, 1, HTTP,
+		ARCH_X64, PLAN_IMAGE,
+		"http://192.0.2.1/machines/52-54-00-00-00-01/x.efi", NULL},
+	{"alternate, the first time", {0}, 13, UEFI, ARCH_X64, PLAN_LOADER,
+		"snponly.efi", NULL},
+	{"alternate, after ipxe", {.name = "turns", .last_mode = M_IPXE}, 13,
+		UEFI, ARCH_X64, PLAN_IMAGE, "machines/52-54-00-00-00-0d/x.efi",
+		NULL},
+	{"alternate, after tftp-uki", {.name = "turns", .last_mode = M_TFTP},
+		13, UEFI, ARCH_X64, PLAN_LOADER, "snponly.efi", NULL},
+	{"alternate, bios", {.name = "turns", .last_mode = M_IPXE}, 13, BIOS,
+		ARCH_BIOS, PLAN_LOADER, "undionly.kpxe", NULL},
+	{"alternate for all",
+		{.name = "plain", .last_mode = M_IPXE, .all = M_ALTERNATE}, 1,
+		UEFI, ARCH_X64, PLAN_IMAGE, "machines/52-54-00-00-00-01/x.efi",
+		"mode --all"},
+	{"once before alternate",
+		{.name = "turns",
+			.last_mode = M_IPXE,
+			.once = true,
+			.once_mode = M_IPXE},
+		13, UEFI, ARCH_X64, PLAN_LOADER, "snponly.efi", "boot-once"},
+	{"what was last matters for alternate only",
+		{.name = "plain", .last_mode = M_IPXE}, 1, UEFI, ARCH_X64,
+		PLAN_LOADER, "snponly.efi", NULL},
+};
+
+static void test_run_time(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < sizeof(run_time) / sizeof(*run_time); i++) {
+		struct client client = client_of(run_time[i].mac,
+			run_time[i].firmware, run_time[i].arch);
+		struct state *state = state_of(&run_time[i].set_up);
+		struct decide_world world = {config, &images, state};
+		const char *by;
+		struct plan plan;
+
+		decide(&world, &client, &plan);
+		by = plan.override.mode;
+		if (plan.kind != run_time[i].kind ||
+			(plan.kind != PLAN_SILENCE &&
+				strcmp(plan.file, run_time[i].file) != 0))
+			fail_msg("%s: %s, file %s: %s", run_time[i].name,
+				plan_kind_name(plan.kind), plan.file,
+				plan.reason);
+		if (!by != !run_time[i].by ||
+			(by && strcmp(by, run_time[i].by) != 0))
+			fail_msg("%s: set by %s", run_time[i].name,
+				by ? by : "-");
+		if ((by != NULL) !=
+			(plan.set.mode_from == CONFIG_ORIGIN_OVERRIDE))
+			fail_msg("%s: from %s", run_time[i].name,
+				config_origin_name(plan.set.mode_from));
+		if (plan.override.once != run_time[i].set_up.once)
+			fail_msg("%s: once", run_time[i].name);
+		state_free(state);
+	}
+}
+
+/* The script of a machine that boots once says the same as its offer. */
+static void test_run_time_scripts(void **unused)
+{
+	static const struct {
+		const char *name;
+		struct set_up set_up;
+		uint8_t mac;
+		enum arch arch;
+		enum ipxe_script_kind kind;
+		const char *url, *cmdline;
+	} cases[] = {
+		{"local still", {0}, 3, ARCH_X64, IPXE_SCRIPT_LOCAL, NULL,
+			NULL},
+		{"once", {.name = "disk", .once = true}, 3, ARCH_X64,
+			IPXE_SCRIPT_CHAIN,
+			"http://192.0.2.1/machines/52-54-00-00-00-03/x.efi",
+			NULL},
+		{"once, with a command line",
+			{.name = "disk-more", .once = true}, 14, ARCH_X64,
+			IPXE_SCRIPT_CHAIN,
+			"http://192.0.2.1/machines/52-54-00-00-00-0e/x.efi",
+			"console=ttyS0 root=x quiet"},
+		{"once, bios", {.name = "disk", .once = true}, 3, ARCH_BIOS,
+			IPXE_SCRIPT_KERNEL,
+			"http://192.0.2.1/machines/52-54-00-00-00-03/x.efi/"
+			"linux",
+			"console=ttyS0 root=x"},
+		{"once, another image",
+			{.name = "disk",
+				.once = true,
+				.once_image = "signed.efi"},
+			3, ARCH_X64, IPXE_SCRIPT_CHAIN,
+			"http://192.0.2.1/machines/52-54-00-00-00-03/"
+			"signed.efi",
+			NULL},
+		{"local for all", {.all = M_LOCAL}, 1, ARCH_X64,
+			IPXE_SCRIPT_LOCAL, NULL, NULL},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct client client =
+			client_of(cases[i].mac, IPXE, cases[i].arch);
+		struct state *state = state_of(&cases[i].set_up);
+		struct decide_world world = {config, &images, state};
+		const struct ipxe_script *s;
+		struct script_plan script;
+		struct plan plan;
+		const char *want[] = {cases[i].url, cases[i].cmdline};
+
+		decide(&world, &client, &plan);
+		decide_script(&world, &client, &plan, &script);
+		s = &script.script;
+		if (s->kind != cases[i].kind)
+			fail_msg("%s: kind %d", cases[i].name, s->kind);
+		for (int j = 0; j < 2; j++) {
+			const char *got = j ? s->cmdline : s->url;
+
+			if (!want[j] != !got ||
+				(want[j] && strcmp(want[j], got) != 0))
+				fail_msg("%s: %s instead of %s", cases[i].name,
+					got ? got : "-",
+					want[j] ? want[j] : "-");
+		}
+		state_free(state);
+	}
+}
+
+/* machines/ID must find the machine by what found it before. */
+static void test_machine_ids(void **unused)
+{
+	static const struct {
+		const char *name;
+		bool uuid;
+		const char *serial, *url;
+	} cases[] = {
+		{"by UUID", true, NULL,
+			"http://192.0.2.1/machines/01234567-89ab-cdef-0123-"
+			"456789abcdef/x.efi"},
+		{"by serial number: by its name", false, "A/1",
+			"http://192.0.2.1/machines/by-serial/x.efi"},
+	};
+	struct decide_world world = {config, &images, NULL};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct client client = client_of(77, IPXE, ARCH_X64);
+		struct script_plan script;
+		struct plan plan;
+
+		client.has_uuid = cases[i].uuid;
+		assert_true(uuid_parse("01234567-89ab-cdef-0123-456789abcdef",
+			36, &client.uuid));
+		client.serial = cases[i].serial;
+		decide(&world, &client, &plan);
+		decide_script(&world, &client, &plan, &script);
+		if (!script.script.url ||
+			strcmp(script.script.url, cases[i].url) != 0)
+			fail_msg("%s: %s", cases[i].name,
+				script.script.url ? script.script.url : "-");
+	}
+}
+
 static void test_client_id(void **state)
 {
 	struct client client = client_of(1, UEFI, ARCH_X64);
@@ -324,6 +573,9 @@ int main(void)
 		cmocka_unit_test(test_ipxe_url),
 		cmocka_unit_test(test_signed_is_said),
 		cmocka_unit_test(test_scripts),
+		cmocka_unit_test(test_run_time),
+		cmocka_unit_test(test_run_time_scripts),
+		cmocka_unit_test(test_machine_ids),
 		cmocka_unit_test(test_client_id),
 	};
 

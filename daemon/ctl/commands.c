@@ -1,0 +1,376 @@
+#include "daemon/ctl/commands.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <time.h>
+
+#include "config/config.h"
+#include "daemon/ctl/show.h"
+#include "daemon/ctl/since.h"
+
+static const char for_all[] = "jcVh";
+
+const struct option_row option_rows[] = {
+	{'u', "unknown", NULL, "those that are not in the configuration"},
+	{'y', "yaml", NULL, "entries to paste into the configuration"},
+	{'A', "arch", "ARCH", "the machine's architecture (x64)"},
+	{'F', "firmware", "FIRMWARE", "pxe, http, bios or ipxe (pxe)"},
+	{'a', "all", NULL, "all machines"},
+	{'x', "clear", NULL, "as the configuration says again"},
+	{'I', "image", "NAME", "this image instead of its own"},
+	{'M', "mode", "MODE", "in this mode: ipxe or tftp-uki"},
+	{'n', "cancel", NULL, "not any more"},
+	{'f', "follow", NULL, "as they happen, until Ctrl-C"},
+	{'b', "by", "WHAT", "mode, image, machine or firmware (mode)"},
+	{'s', "since", "TIME", "from then on: 12h, 7d, 2024-12-31, ... (all)"},
+	{'l', "limit", "N", "at most so many (20)"},
+	{'C', "csv", NULL, "as comma-separated values"},
+	{'j', "json", NULL, "the answer as JSON; see netukictl(1)"},
+	{'c', "control", "PATH", "the daemon's socket"},
+	{'V', "version", NULL, "print the version"},
+	{'h', "help", NULL, "print this; COMMAND --help says more"},
+	{0},
+};
+
+static void put_true(json_t *request, const char *key, bool value)
+{
+	if (value)
+		json_object_set_new(request, key, json_true());
+}
+
+static void put_text(json_t *request, const char *key, const char *value)
+{
+	if (value)
+		json_object_set_new(request, key, json_string(value));
+}
+
+static void put_machines(
+	json_t *request, const struct arguments *args, size_t from)
+{
+	json_t *list = json_array();
+
+	for (size_t i = from; i < args->n_operands; i++)
+		json_array_append_new(list, json_string(args->operand[i]));
+	json_object_set_new(request, "machines", list);
+}
+
+static const char *ask_machines(json_t *request, const struct arguments *args)
+{
+	if (args->yaml && !args->unknown)
+		return "--yaml is for machines --unknown";
+	if (args->yaml && args->json)
+		return "--yaml or --json: not both";
+	put_true(request, "unknown", args->unknown);
+	return NULL;
+}
+
+static const char *ask_explain(json_t *request, const struct arguments *args)
+{
+	put_text(request, "machine", args->operand[0]);
+	put_text(request, "arch", args->arch);
+	put_text(request, "firmware", args->firmware);
+	return NULL;
+}
+
+static const char *no_mode(const char *what)
+{
+	static char text[200];
+
+	snprintf(text, sizeof(text),
+		"%.80s%sfirst a mode: ipxe, tftp-uki, local or alternate", what,
+		*what ? " is none: " : "");
+	return text;
+}
+
+static const char *ask_mode(json_t *request, const struct arguments *args)
+{
+	size_t n = args->n_operands;
+
+	if (!n && !args->clear && !args->all)
+		return NULL;
+	if (!args->clear) {
+		if (!n || config_mode_from_name(args->operand[0]) ==
+				  CONFIG_MODE_UNSET)
+			return no_mode(n ? args->operand[0] : "");
+		put_text(request, "mode", args->operand[0]);
+		n--;
+	}
+	if (!n && !args->all)
+		return "which machines? Name them, or say --all";
+	if (n && args->all)
+		return "machines or --all: not both";
+	put_machines(request, args, args->n_operands - n);
+	put_true(request, "all", args->all);
+	put_true(request, "clear", args->clear);
+	return NULL;
+}
+
+static const char *ask_boot_once(json_t *request, const struct arguments *args)
+{
+	bool wishes = args->image || args->mode;
+
+	if (args->all && !args->cancel)
+		return "--all is for --cancel only";
+	if (args->cancel && wishes)
+		return "--cancel takes no image and no mode";
+	if (args->n_operands && args->all)
+		return "machines or --all: not both";
+	if (!args->n_operands && !args->all && (args->cancel || wishes))
+		return "which machines?";
+	put_machines(request, args, 0);
+	put_text(request, "image", args->image);
+	put_text(request, "mode", args->mode);
+	put_true(request, "cancel", args->cancel);
+	put_true(request, "all", args->all);
+	return NULL;
+}
+
+static const char *put_since(json_t *request, const char *text)
+{
+	double since;
+
+	if (!text)
+		return NULL;
+	if (!since_parse(text, (double)time(NULL), &since))
+		return "--since takes 90s, 30min, 12h, 7d or 4w, or "
+		       "'YYYY-MM-DD HH:MM'";
+	json_object_set_new(request, "since", json_real(since));
+	return NULL;
+}
+
+/* A number of at most nine digits; 0: it is none. */
+static int number_from(const char *text)
+{
+	int n = 0;
+
+	if (!*text || strlen(text) > 9)
+		return 0;
+	for (; isdigit((unsigned char)*text); text++)
+		n = n * 10 + (*text - '0');
+	return *text ? 0 : n;
+}
+
+static const char *ask_boots(json_t *request, const struct arguments *args)
+{
+	if (args->follow && (args->n_operands || args->since || args->limit))
+		return "--follow shows all that happens from now on";
+	if (args->limit && !number_from(args->limit))
+		return "--limit takes a number";
+	if (args->limit)
+		json_object_set_new(request, "limit",
+			json_integer(number_from(args->limit)));
+	put_true(request, "follow", args->follow);
+	if (args->n_operands)
+		put_text(request, "machine", args->operand[0]);
+	return put_since(request, args->since);
+}
+
+static const char *ask_boot(json_t *request, const struct arguments *args)
+{
+	int id = number_from(args->operand[0]);
+
+	if (id)
+		json_object_set_new(request, "id", json_integer(id));
+	else
+		put_text(request, "machine", args->operand[0]);
+	return NULL;
+}
+
+static const char *ask_report(json_t *request, const struct arguments *args)
+{
+	if (args->csv && args->json)
+		return "--csv or --json: not both";
+	put_text(request, "by", args->by);
+	return put_since(request, args->since);
+}
+
+#define MANY 100000
+
+static const struct command commands[] = {
+	{.name = "status",
+		.options = "",
+		.summary = "how the daemon is, and what it serves",
+		.help = "Its version, the interfaces that it serves, what is "
+			"wrong if a changed\n"
+			"configuration could not be taken over or the state "
+			"not be saved, what was set\n"
+			"at run time, and the counters of each protocol.\n",
+		.show = show_status},
+	{.name = "machines",
+		.options = "uy",
+		.summary = "the machines, or those that nobody named",
+		.help = "What each machine of the configuration boots, and "
+			"when it was last heard of.\n"
+			"SET BY is the command that overrides its entry in "
+			"the configuration.\n"
+			"--unknown lists the others that asked; with --yaml "
+			"as entries that can be\n"
+			"pasted below `machines:`.\n",
+		.ask = ask_machines,
+		.show = show_machines},
+	{.name = "images",
+		.options = "",
+		.summary = "the images, and why one is not offered",
+		.help = "BIOS says whether a machine with BIOS can boot it, "
+			"too.\n",
+		.show = show_images},
+	{.name = "explain",
+		.operands = "MACHINE",
+		.min = 1,
+		.max = 1,
+		.options = "AF",
+		.summary = "what a machine would be given, and why",
+		.help = "MACHINE is a name, a MAC address or a UUID. Which "
+			"entry it matched, whence each\n"
+			"setting comes, what it would be offered, the script "
+			"for iPXE, and the command\n"
+			"line that reaches its kernel.\n",
+		.ask = ask_explain,
+		.show = show_explain},
+	{.name = "mode",
+		.operands = "MODE MACHINE...|--all",
+		.more = "--clear MACHINE...|--all",
+		.max = MANY,
+		.options = "ax",
+		.summary = "set how machines boot, over the configuration",
+		.help = "MODE is ipxe, tftp-uki, local or alternate (ipxe and "
+			"tftp-uki in turn). It is in\n"
+			"force until --clear, restarts included. What is set "
+			"for a machine goes before\n"
+			"what is set for --all, and that before the "
+			"configuration; --clear --all clears\n"
+			"both. --all means unknown machines, too, where those "
+			"are booted. MACHINE is a\n"
+			"name, a MAC address or a UUID. Without arguments: "
+			"what is set.\n",
+		.ask = ask_mode,
+		.show = show_mode},
+	{.name = "boot-once",
+		.operands = "MACHINE... [--image NAME] [--mode MODE]",
+		.more = "--cancel MACHINE...|--all",
+		.max = MANY,
+		.options = "IMna",
+		.summary = "netboot the next time, and then no more",
+		.help = "A machine in mode local boots from the network once, "
+			"in mode ipxe unless --mode\n"
+			"says otherwise; --image gives it another image this "
+			"once. It is used up when the\n"
+			"image's last byte has gone out, and not before: a "
+			"boot that fails earlier is\n"
+			"tried again. Restarts do not matter. Without "
+			"arguments: what is set.\n",
+		.ask = ask_boot_once,
+		.show = show_boot_once},
+	{.name = "reload",
+		.options = "",
+		.summary = "read the configuration again",
+		.help = "If anything is wrong with it, that is printed, and "
+			"the one of before stays in\n"
+			"force.\n",
+		.show = show_reload},
+	{.name = "boots",
+		.operands = "[MACHINE] [--since TIME] [--limit N]",
+		.more = "--follow",
+		.max = 1,
+		.options = "fsl",
+		.summary = "the latest boots, or each step as it happens",
+		.help = "One line a boot, the latest first. MACHINE is a name "
+			"or a MAC address. STEP is\n"
+			"the furthest one that was begun; IMAGE WHOLE and UP "
+			"are the times from the\n"
+			"machine's first packet to the image's last byte, and "
+			"to the guest's own word\n"
+			"that it is up. --follow prints one line a step.\n",
+		.ask = ask_boots,
+		.show = show_boots},
+	{.name = "boot",
+		.operands = "ID|MACHINE",
+		.min = 1,
+		.max = 1,
+		.options = "",
+		.summary = "one boot, phase by phase",
+		.help = "ID is what `boots` prints; of a MACHINE the latest "
+			"boot is shown.\n",
+		.ask = ask_boot,
+		.show = show_boot},
+	{.name = "report",
+		.operands = "[--by WHAT] [--since TIME]",
+		.options = "bsC",
+		.summary = "how long boots take, and which way is faster",
+		.help = "Of each mode, image, machine or firmware: how many "
+			"boots, how many came to the\n"
+			"image's last byte, medians and 95th percentiles of "
+			"the times from the machine's\n"
+			"first packet, the speed of the image, and the share "
+			"of TFTP blocks sent again;\n"
+			"then whether the difference could be chance, by "
+			"Mann and Whitney's rank test.\n",
+		.ask = ask_report,
+		.refine = refine_report,
+		.show = show_report},
+};
+#define N_COMMANDS (sizeof(commands) / sizeof(*commands))
+
+const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+bool command_takes(const struct command *command, int letter)
+{
+	return strchr(for_all, letter) ||
+	       (command && strchr(command->options, letter));
+}
+
+static void print_options(const struct command *command, FILE *out)
+{
+	char text[40];
+
+	for (const struct option_row *row = option_rows; row->letter; row++) {
+		if (!command_takes(command, row->letter) ||
+			(command && row->letter == 'V'))
+			continue;
+		snprintf(text, sizeof(text), "--%s%s%s", row->name,
+			row->argument ? " " : "",
+			row->argument ? row->argument : "");
+		fprintf(out, "  %-20s %s\n", text, row->help);
+	}
+}
+
+static void help_for_all(FILE *out)
+{
+	fputs("Usage: netukictl COMMAND [OPTION...]\n\nCommands:\n", out);
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		fprintf(out, "  %-20s %s\n", commands[i].name,
+			commands[i].summary);
+	fputs("\nOptions:\n", out);
+	print_options(NULL, out);
+	fputs("\nExit status: 0 done; 1 the daemon says no; 2 the arguments "
+	      "are wrong; 3 no daemon\nanswers. See netukictl(1).\n",
+		out);
+}
+
+void command_help(const struct command *command, FILE *out)
+{
+	if (!command) {
+		help_for_all(out);
+		return;
+	}
+	fprintf(out, "Usage: netukictl %s [OPTION...]", command->name);
+	if (command->operands)
+		fprintf(out, "%s%s", command->min ? " " : "\n",
+			command->min ? command->operands : "");
+	if (command->operands && !command->min)
+		fprintf(out, "       netukictl %s %s", command->name,
+			command->operands);
+	if (command->more)
+		fprintf(out, "\n       netukictl %s %s", command->name,
+			command->more);
+	fprintf(out, "\n\n%c%s.\n%s\nOptions:\n",
+		toupper((unsigned char)command->summary[0]),
+		command->summary + 1, command->help);
+	print_options(command, out);
+}

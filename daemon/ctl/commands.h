@@ -1,0 +1,55 @@
+/*
+ * commands: what netukictl can do: each command's options, help, request and
+ * text. Everything that prints help or takes options reads these tables.
+ */
+#ifndef DAEMON_CTL_COMMANDS_H
+#define DAEMON_CTL_COMMANDS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* What the arguments say. */
+struct arguments {
+	const char *control;
+	bool json, csv, unknown, yaml, follow, all, clear, cancel;
+	const char *arch, *firmware, *image, *mode, *by, *since, *limit;
+	size_t n_operands;
+	char **operand;
+};
+
+struct command {
+	const char *name;
+	const char *operands; /* for the usage; NULL: it takes none */
+	const char *more;     /* another usage, or NULL */
+	size_t min, max;      /* how many operands */
+	const char *options;  /* the letters of those it takes */
+	const char *summary;  /* of one line */
+	const char *help;     /* more of it; lines of at most 79 characters */
+	/*
+	 * Put what the arguments say into the request; NULL, or why they make
+	 * no sense. May be NULL: there is nothing to put.
+	 */
+	const char *(*ask)(json_t *request, const struct arguments *args);
+	/* Make of the daemon's answer what is shown, as JSON too; or NULL. */
+	void (*refine)(json_t *answer);
+	void (*show)(const json_t *answer, const struct arguments *args);
+};
+
+/* NULL: there is none. */
+const struct command *command_find(const char *name);
+
+struct option_row {
+	int letter;
+	const char *name, *argument; /* argument NULL: it takes none */
+	const char *help;
+};
+extern const struct option_row option_rows[]; /* ends with a letter of 0 */
+/* Does the command take this option? NULL: is it one for all commands? */
+bool command_takes(const struct command *command, int letter);
+
+/* The help for one command; NULL: for all. */
+void command_help(const struct command *command, FILE *out);
+
+#endif

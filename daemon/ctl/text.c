@@ -1,0 +1,45 @@
+#include "daemon/ctl/text.h"
+
+#include <stdio.h>
+
+const char *text_of(const json_t *o, const char *key)
+{
+	return json_string_value(json_object_get(o, key));
+}
+
+long long number_of(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+bool is_true(const json_t *o, const char *key)
+{
+	return json_is_true(json_object_get(o, key));
+}
+
+const char *size_text(long long bytes, char *buf, size_t cap)
+{
+	if (bytes < 10000)
+		snprintf(buf, cap, "%lld B", bytes);
+	else if (bytes < 10000000)
+		snprintf(buf, cap, "%.1f kB", (double)bytes / 1e3);
+	else
+		snprintf(buf, cap, "%.1f MB", (double)bytes / 1e6);
+	return buf;
+}
+
+const char *ago_text(const json_t *o, char *buf, size_t cap)
+{
+	const json_t *value = json_object_get(o, "seconds-ago");
+	long long s = json_integer_value(value);
+
+	if (!value)
+		return NULL;
+	if (s < 120)
+		snprintf(buf, cap, "%lld s ago", s);
+	else if (s < 7200)
+		snprintf(buf, cap, "%lld min ago", s / 60);
+	else
+		snprintf(buf, cap, "%lld h ago", s / 3600);
+	return buf;
+}

@@ -1,0 +1,22 @@
+/*
+ * text: pieces that the functions of show.h share.
+ */
+#ifndef DAEMON_CTL_TEXT_H
+#define DAEMON_CTL_TEXT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* o[key]; NULL if it is no text. */
+const char *text_of(const json_t *o, const char *key);
+/* 0 if it is no number. */
+long long number_of(const json_t *o, const char *key);
+bool is_true(const json_t *o, const char *key);
+/* The rest return buf. */
+/* "512 B", "16.7 MB" */
+const char *size_text(long long bytes, char *buf, size_t cap);
+/* "12 s ago", of "seconds-ago"; NULL if that is not there. */
+const char *ago_text(const json_t *o, char *buf, size_t cap);
+
+#endif

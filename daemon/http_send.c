@@ -1,0 +1,190 @@
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "daemon/clock.h"
+#include "daemon/http_conn.h"
+#include "daemon/reader.h"
+
+#define PROBE (128u << 10) /* the kernel reads ahead by about so much */
+
+void http_note(struct http_conn *conn, enum journal_kind kind, const char *path,
+	const char *detail)
+{
+	char ip6[INET6_ADDRSTRLEN];
+	struct journal_event e = {
+		.kind = kind,
+		.ip = http_peer_ip(conn),
+		.firmware = PXE_FIRMWARE_MAX,
+		.arch = ARCH_INVALID,
+		.file = path,
+		.detail = detail,
+	};
+
+	http_peer_identify(conn);
+	e.has_mac = conn->has_mac;
+	e.mac = conn->mac;
+	if (!e.ip)
+		e.ip6 = http_peer_text(conn, ip6);
+	if (kind == JOURNAL_HTTP_DONE || kind == JOURNAL_HTTP_BROKEN) {
+		e.bytes = conn->view_at - conn->begin_at;
+		e.partial = conn->partial;
+		e.us = clock_us() - conn->begin_us;
+	}
+	journal_write(&conn->service->netuki->journal, &e);
+}
+
+void http_send_break(struct http_conn *conn, const char *why)
+{
+	if (conn->noted) {
+		conn->service->counts.broken++;
+		http_note(conn, JOURNAL_HTTP_BROKEN, conn->path, why);
+	}
+	/*
+	 * What is missing must not look like an end: a reset, not a FIN.
+	 * Also so that no socket lingers with what nobody will read.
+	 */
+	setsockopt(conn->fd, SOL_SOCKET, SO_LINGER,
+		&(struct linger){.l_onoff = 1}, sizeof(struct linger));
+	http_conn_free(conn);
+}
+
+static void on_warm(void *arg, int err)
+{
+	struct http_conn *conn = arg;
+
+	conn->job = NULL;
+	if (err) {
+		http_send_break(conn, err == -EIO ? "the file was cut short"
+						  : "the file cannot be read");
+		return;
+	}
+	http_conn_set_deadline(conn, HTTP_PROGRESS_DEADLINE_S);
+	if (conn->bulk != HTTP_BULK_WAITING)
+		http_conn_wait(conn, true);
+}
+
+/*
+ * Is what goes out next in the page cache? sendfile would wait for the disk,
+ * and everyone with it.
+ */
+static bool is_warm(struct http_conn *conn, uint64_t len)
+{
+	uint64_t at = conn->view_at, end = conn->view_at + len;
+
+	/* What was there a moment ago is not asked again. */
+	if (at < conn->warm_to)
+		at = conn->warm_to;
+	for (; at < end; at += PROBE) {
+		char byte;
+		struct iovec iov = {&byte, 1};
+
+		if (view_readv(conn->view, &iov, 1, at, true) == -EAGAIN)
+			return false;
+	}
+	if (conn->warm_to < at)
+		conn->warm_to = at;
+	return true;
+}
+
+static enum http_sent send_out(struct http_conn *conn)
+{
+	bool more = conn->view && conn->view_at < conn->view_end;
+
+	while (conn->out_at < conn->out_len) {
+		ssize_t n = send(conn->fd, conn->out + conn->out_at,
+			conn->out_len - conn->out_at,
+			MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+
+		if (n < 0 && errno == EAGAIN)
+			return HTTP_SENT_PART;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			http_send_break(conn, strerror(errno));
+			return HTTP_SENT_GONE;
+		}
+		conn->out_at += (uint32_t)n;
+	}
+	return HTTP_SENT_ALL;
+}
+
+/* Have a helper thread read in what is missing. */
+static enum http_sent warm_up(struct http_conn *conn)
+{
+	conn->job = reader_start(conn->service->netuki->worker, conn->view,
+		conn->view_at, READER_CHUNK, on_warm, conn);
+	conn->warm_to = 0;
+	if (conn->job)
+		return HTTP_SENT_WAIT;
+	http_send_break(conn, "out of memory");
+	return HTTP_SENT_GONE;
+}
+
+/* At most `budget` bytes of the body. */
+static enum http_sent send_view(struct http_conn *conn, uint64_t budget)
+{
+	uint64_t left = conn->view_end - conn->view_at;
+
+	if (budget > left)
+		budget = left;
+	if (!is_warm(conn, budget))
+		return warm_up(conn);
+	/*
+	 * The end is held back until it is sure that all before it was of one
+	 * file: the client must not take a mixture for a whole.
+	 */
+	if (budget == left && !view_is_whole(conn->view)) {
+		http_send_break(conn, "the file was changed while it was sent");
+		return HTTP_SENT_GONE;
+	}
+	while (budget) {
+		int64_t n = view_send(conn->view, conn->fd, conn->view_at,
+			budget, budget < left);
+
+		if (n == -EAGAIN)
+			return HTTP_SENT_PART;
+		if (n == -EINTR)
+			continue;
+		if (n < 0) {
+			http_send_break(conn, n == -EIO
+						      ? "the file was cut short"
+						      : strerror((int)-n));
+			return HTTP_SENT_GONE;
+		}
+		conn->view_at += (uint64_t)n;
+		conn->service->counts.bytes += (uint64_t)n;
+		budget -= (uint64_t)n;
+		left -= (uint64_t)n;
+	}
+	return left ? HTTP_SENT_PART : HTTP_SENT_ALL;
+}
+
+static uint64_t chunk_of(const struct http_service *s)
+{
+	return s->bulk_count > 1 ? HTTP_CHUNK : HTTP_CHUNK_ALONE;
+}
+
+enum http_sent http_send(struct http_conn *conn)
+{
+	uint64_t before = conn->out_at + conn->view_at;
+	enum http_sent sent = send_out(conn);
+
+	if (sent == HTTP_SENT_ALL && conn->view &&
+		conn->view_at < conn->view_end)
+		sent = conn->bulk == HTTP_BULK_WAITING
+			       ? HTTP_SENT_WAIT
+			       : send_view(conn, chunk_of(conn->service));
+	if (sent == HTTP_SENT_PART && conn->out_at + conn->view_at != before)
+		http_conn_set_deadline(conn, HTTP_PROGRESS_DEADLINE_S);
+	return sent;
+}
+
+void http_send_drop(struct http_conn *conn, uint64_t len)
+{
+	http_conn_set_deadline(conn, HTTP_PROGRESS_DEADLINE_S);
+	/* The last byte is not for now: an answer ends in its turn. */
+	if (!conn->job && conn->out_at == conn->out_len &&
+		conn->view_end - conn->view_at > len)
+		send_view(conn, len);
+}

@@ -1,0 +1,239 @@
+#include "daemon/images_watch.h"
+
+#include <event2/event.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "daemon/clock.h"
+
+#define MAX_WRITERS	  64
+#define WRITER_TIMEOUT_US 60000000u
+/* A layout is watched in three places: itself, blobs, blobs/sha256. */
+#define MAX_WATCHES (3 * IMAGES_WATCH_MAX_LAYOUTS)
+#define DIRECTORY_EVENTS                                                       \
+	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |            \
+		IN_CREATE | IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF |           \
+		IN_MOVE_SELF | IN_ONLYDIR)
+#define LAYOUT_EVENTS                                                          \
+	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |            \
+		IN_CREATE | IN_ONLYDIR)
+
+/* A file of the directory that was written to and not closed since. */
+struct writer {
+	char name[NAME_MAX + 1];
+	uint64_t last_us;
+};
+
+struct watches {
+	size_t n;
+	int wd[MAX_WATCHES];
+};
+
+struct images_watch {
+	bool (*refresh)(void *arg);
+	void *arg;
+	char *directory;
+	int inotify;
+	int wd; /* -1: the directory is not there (yet) */
+	struct event *readable, *again;
+	bool due; /* a change is waiting for its refresh */
+	uint64_t refreshed_us;
+	size_t n_writers;
+	struct writer writer[MAX_WRITERS];
+	struct watches old, now; /* of the layouts */
+};
+
+/*
+ * The first change is taken up at once; while a large file is being copied in
+ * they come without end.
+ */
+static const struct timeval soon = {0, 50000};
+static const struct timeval in_a_burst = {0, 500000};
+static const struct timeval later = {1, 0};
+
+static struct writer *find_writer(struct images_watch *w, const char *name)
+{
+	for (size_t i = 0; i < w->n_writers; i++)
+		if (strcmp(w->writer[i].name, name) == 0)
+			return &w->writer[i];
+	return NULL;
+}
+
+static void drop_writer(struct images_watch *w, struct writer *writer)
+{
+	if (writer)
+		*writer = w->writer[--w->n_writers];
+}
+
+static void note_writer(struct images_watch *w, const char *name)
+{
+	struct writer *writer = find_writer(w, name);
+
+	if (!writer && w->n_writers == MAX_WRITERS)
+		return;
+	if (!writer)
+		writer = &w->writer[w->n_writers++];
+	snprintf(writer->name, sizeof(writer->name), "%s", name);
+	writer->last_us = clock_us();
+}
+
+bool images_watch_is_written(const struct images_watch *w, const char *name)
+{
+	for (size_t i = 0; i < w->n_writers; i++)
+		if (strcmp(w->writer[i].name, name) == 0)
+			return clock_us() - w->writer[i].last_us <
+			       WRITER_TIMEOUT_US;
+	return false;
+}
+
+static bool is_in(const struct watches *watches, int wd)
+{
+	for (size_t i = 0; i < watches->n; i++)
+		if (watches->wd[i] == wd)
+			return true;
+	return false;
+}
+
+void images_watch_layout(struct images_watch *w, const char *folder)
+{
+	static const char *const parts[] = {"", "/blobs", "/blobs/sha256"};
+
+	for (size_t i = 0; i < 3 && w->now.n < MAX_WATCHES; i++) {
+		char path[PATH_MAX];
+		int wd;
+
+		if (snprintf(path, sizeof(path), "%s%s", folder, parts[i]) >=
+			(int)sizeof(path))
+			return;
+		wd = inotify_add_watch(w->inotify, path, LAYOUT_EVENTS);
+		if (wd >= 0 && wd != w->wd && !is_in(&w->now, wd))
+			w->now.wd[w->now.n++] = wd;
+	}
+}
+
+static void call_refresh(struct images_watch *w)
+{
+	w->due = false;
+	w->old = w->now;
+	w->now.n = 0;
+	if (w->refresh(w->arg))
+		event_add(w->again, &later);
+	for (size_t i = 0; i < w->old.n; i++)
+		if (!is_in(&w->now, w->old.wd[i]))
+			inotify_rm_watch(w->inotify, w->old.wd[i]);
+	w->refreshed_us = clock_us();
+}
+
+static void watch(struct images_watch *w)
+{
+	w->wd = inotify_add_watch(w->inotify, w->directory, DIRECTORY_EVENTS);
+	if (w->wd < 0) /* not there: look again from time to time */
+		event_add(w->again, &later);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct images_watch *w = arg;
+
+	(void)fd, (void)what;
+	if (w->wd < 0)
+		watch(w);
+	call_refresh(w);
+	if (w->wd < 0)
+		event_add(w->again, &later);
+}
+
+static void note(struct images_watch *w, const struct inotify_event *e)
+{
+	if (e->mask & IN_Q_OVERFLOW)
+		w->n_writers = 0;
+	if (e->wd != w->wd)
+		return;
+	if (e->mask & (IN_IGNORED | IN_MOVE_SELF))
+		w->wd = -1;
+	else if (e->len && (e->mask & IN_MODIFY))
+		note_writer(w, e->name);
+	else if (e->len && (e->mask & (IN_CLOSE_WRITE | IN_MOVED_TO |
+					      IN_MOVED_FROM | IN_DELETE)))
+		drop_writer(w, find_writer(w, e->name));
+}
+
+static void on_inotify(evutil_socket_t fd, short what, void *arg)
+{
+	struct images_watch *w = arg;
+	char buf[4096]
+		__attribute__((aligned(__alignof__(struct inotify_event))));
+	bool burst = clock_us() - w->refreshed_us < 1000000;
+	ssize_t n;
+
+	(void)what;
+	while ((n = read(fd, buf, sizeof(buf))) > 0) {
+		for (char *at = buf; at < buf + n;) {
+			const struct inotify_event *e = (void *)at;
+
+			note(w, e);
+			at += sizeof(*e) + e->len;
+		}
+	}
+	if (!w->due) {
+		event_add(w->again, burst ? &in_a_burst : &soon);
+		w->due = true;
+	}
+}
+
+struct images_watch *images_watch_new(
+	struct event_base *base, bool (*refresh)(void *arg), void *arg)
+{
+	struct images_watch *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->refresh = refresh;
+	w->arg = arg;
+	w->wd = -1;
+	w->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	w->again = evtimer_new(base, on_again, w);
+	if (w->inotify >= 0)
+		w->readable = event_new(
+			base, w->inotify, EV_READ | EV_PERSIST, on_inotify, w);
+	if (!w->readable || !w->again || event_add(w->readable, NULL)) {
+		images_watch_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+void images_watch_free(struct images_watch *w)
+{
+	if (!w)
+		return;
+	if (w->readable)
+		event_free(w->readable);
+	if (w->again)
+		event_free(w->again);
+	if (w->inotify >= 0)
+		close(w->inotify);
+	free(w->directory);
+	free(w);
+}
+
+void images_watch_directory(struct images_watch *w, const char *directory)
+{
+	if (!w->directory || strcmp(w->directory, directory) != 0) {
+		char *copy = strdup(directory);
+
+		if (!copy)
+			return;
+		free(w->directory);
+		w->directory = copy;
+		w->n_writers = 0;
+		if (w->wd >= 0)
+			inotify_rm_watch(w->inotify, w->wd);
+		watch(w);
+	}
+	call_refresh(w);
+}

@@ -1,0 +1,142 @@
+/*
+ * tftp_transfer: one TFTP transfer: the state machine of proto/tftp_send with
+ * its file, its timer and what waits for the socket or the disk.
+ *
+ * What it shares with tftp_service, which finds transfers and gives them
+ * their packets, is here; nobody else includes this.
+ */
+#ifndef DAEMON_TFTP_TRANSFER_H
+#define DAEMON_TFTP_TRANSFER_H
+
+#include <netinet/in.h>
+#include <sys/queue.h>
+
+#include "daemon/deadlines.h"
+#include "daemon/log.h"
+#include "daemon/netif.h"
+#include "daemon/tftp_service.h"
+#include "daemon/tftp_socket.h"
+#include "proto/tftp.h"
+
+#define TFTP_REQUEST_MAX 1024 /* bytes; more is no request */
+/*
+ * A client that has not answered yet may be an address that somebody else
+ * wrote into a packet: it is sent so many packets, and then waited for.
+ */
+#define TFTP_UNANSWERED_PACKETS 4
+#define TFTP_UNANSWERED_US	10000000
+
+#define TFTP_PEER_BUCKETS 4096
+#define TFTP_ADDR_BUCKETS 1024
+#define TFTP_PORTS	  4 /* of each class */
+
+struct transfer {
+	struct tftp_service *service;
+	struct tftp_port *port;
+	struct tftp_path path;
+	LIST_ENTRY(transfer) by_peer, by_addr;
+	TAILQ_ENTRY(transfer) unanswered; /* while !answered */
+	TAILQ_ENTRY(transfer) waiting;	  /* while waits */
+	struct deadline timer;
+	struct view *view;
+	struct tftp_send send;
+	struct worker_job *job;	   /* waiting for cold data */
+	struct tftp_action unsent; /* what waits for the socket or the disk */
+	bool waits;		   /* for the socket */
+	bool started;		   /* the first block has gone out */
+	bool answered;		   /* the client has, to what was sent */
+	bool has_mac, looked_up;
+	struct mac mac;
+	unsigned ifindex;
+	uint8_t packets; /* sent before it answered */
+	uint64_t begin_us;
+	uint32_t asked_blksize, asked_windowsize;
+	const char *name; /* behind the request */
+	size_t request_len;
+	uint8_t request[]; /* as it came, to know it again */
+};
+
+LIST_HEAD(transfer_list, transfer);
+TAILQ_HEAD(transfer_queue, transfer);
+
+/* A socket and who is served by it. */
+struct tftp_port {
+	struct tftp_service *service;
+	int fd; /* -1: none */
+	struct event *readable, *writable;
+	struct transfer_queue waiting; /* for room in the socket */
+	bool requests;		       /* they come here */
+	unsigned batch;		       /* packets to take in one turn */
+	uint64_t sent;		       /* bytes sent in this turn */
+};
+
+/*
+ * Loaders are served ahead of images: their ports have DHCP's priority in the
+ * loop. There are few ports: what comes for many transfers is read at once.
+ */
+struct tftp_service {
+	struct netuki *netuki;
+	struct deadlines *deadlines;
+	struct tftp_port ask; /* port 69 */
+	struct tftp_port small[TFTP_PORTS], bulk[TFTP_PORTS];
+	unsigned next_port;
+	int route_fd;
+	bool ending; /* no new transfers */
+	struct tftp_counts counts;
+	struct log_limit limit;
+	struct transfer_queue unanswered; /* oldest first */
+	struct transfer *ticking;	  /* NULL once it has ended */
+	/* Answers to strangers in this second. */
+	uint64_t strays_us;
+	unsigned strays;
+	/* Who was done lately, and may say so again. */
+	struct sockaddr_in done[64];
+	unsigned next_done;
+	struct transfer_list by_peer[TFTP_PEER_BUCKETS];
+	struct transfer_list by_addr[TFTP_ADDR_BUCKETS];
+};
+
+static inline struct transfer_list *tftp_peer_bucket(
+	struct tftp_service *s, const struct sockaddr_in *peer)
+{
+	uint32_t h = (peer->sin_addr.s_addr ^ (uint32_t)peer->sin_port << 7) *
+		     2654435761u;
+
+	return &s->by_peer[h >> 20];
+}
+
+static inline struct transfer_list *tftp_addr_bucket(
+	struct tftp_service *s, uint32_t s_addr)
+{
+	return &s->by_addr[s_addr * 2654435761u >> 22];
+}
+
+/* A request that came in, and where. */
+struct tftp_arrival {
+	const uint8_t *data;
+	size_t len;
+	struct sockaddr_in from;
+	uint32_t to; /* our address that it was sent to; host order */
+	const struct netif *netif;
+	uint32_t mtu; /* of the route to the client */
+};
+
+/* The reference to the view is the transfer's. */
+void transfer_begin(struct tftp_service *s, struct tftp_port *port,
+	const struct tftp_arrival *a, const struct tftp_request *request,
+	struct view *view);
+/* A datagram from its client came; t may be gone afterwards. */
+void transfer_take(struct transfer *t, const uint8_t *data, size_t len);
+/* The same request came again. */
+void transfer_again(struct transfer *t);
+/* The client's port is closed: it has gone on. */
+void transfer_gone(struct transfer *t);
+/* It ends because of something else; why is static text. */
+void transfer_abort(struct transfer *t, const char *why);
+void transfer_free(struct transfer *t);
+/* The socket has room again. False: not for all that waits. */
+bool transfer_resume_waiting(struct tftp_port *port);
+/* Its deadline has passed; the packets that had come are dealt with. */
+void transfer_tick(struct transfer *t);
+
+#endif

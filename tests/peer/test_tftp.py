@@ -1,0 +1,360 @@
+#!/usr/bin/python3
+"""What the TFTP server does with bad, forged and unusual packets."""
+
+import json
+import socket
+import struct
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lab import appliance, harness, netns, uki  # noqa: E402
+from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
+
+RRQ, WRQ, DATA, ACK, ERROR, OACK = range(1, 7)
+CONTENT = bytes(range(256)) * 200 + b"end"
+BULK = bytes(range(251)) * 40000
+
+
+@contextmanager
+def served(more="", mtu=None):
+    """A lab with netukid, the files small.bin and bulk.bin and a client."""
+    with Lab() as lab:
+        appliance.network(lab, dhcp=False)
+        appliance.add_image(lab, "small.efi", uki.build())
+        lab.host("client", "10.77.0.50/24", "10.77.0.51/24")
+        for name, data in (("small", CONTENT), ("bulk", BULK)):
+            (lab.tmp / f"{name}.bin").write_bytes(data)
+        text = ("machines:\n" + "".join(
+            f"  - {{name: {name}, mac: '52:54:00:bb:00:0{number}', "
+            f"loaders: {{x64: {lab.tmp}/{name}.bin}}}}\n"
+            for number, name in enumerate(("small", "bulk"))))
+        if mtu:
+            netns.ip("route", "add", "10.77.0.50/32", "dev", "eth0", "mtu",
+                     mtu, ns=lab.ns("netuki"))
+        lab.start_netukid(appliance.config(
+            lab, [], "drain-seconds: 0\n" + text + more))
+        yield lab
+
+
+def request(name="small.bin", mode="octet", op=RRQ, **options):
+    """A request."""
+    words = [name, mode]
+    for key, value in options.items():
+        words += [key, str(value)]
+    return struct.pack(">H", op) + b"".join(
+        word.encode("latin-1") + b"\0" for word in words)
+
+
+def ack(number):
+    """An ACK."""
+    return struct.pack(">HH", ACK, number & 0xffff)
+
+
+class Client:
+    """A client's socket, and where its server sends from."""
+
+    def __init__(self, lab, address="10.77.0.50"):
+        self.socket = lab.socket("client")
+        self.socket.bind((address, 0))
+        self.peer = None
+
+    def ask(self, *args, **kwargs):
+        """Sends a request to port 69."""
+        self.socket.sendto(request(*args, **kwargs), (NETUKI_ADDRESS, 69))
+
+    def get(self, seconds=2.0):
+        """(opcode, number or code, rest) of the next packet, or None."""
+        self.socket.settimeout(seconds)
+        try:
+            data, self.peer = self.socket.recvfrom(70000)
+        except TimeoutError:
+            return None
+        return *struct.unpack(">HH", data[:4]), data[4:]
+
+    def options(self):
+        """The options of the OACK that comes next."""
+        self.socket.settimeout(2)
+        data, self.peer = self.socket.recvfrom(70000)
+        harness.equal(data[:2], b"\0\6", "opcode of an OACK")
+        words = data[2:].split(b"\0")[:-1]
+        return {key.decode(): int(value)
+                for key, value in zip(words[::2], words[1::2])}
+
+    def send(self, data):
+        """Sends to the server's port of this transfer."""
+        self.socket.sendto(data, self.peer)
+
+    def finish(self, wanted=CONTENT, first=1, blksize=512):
+        """Takes the rest from block FIRST on, in lockstep."""
+        got = b"" if first == 1 else wanted[:(first - 1) * blksize]
+        number = first
+        while True:
+            packet = self.get()
+            harness.check(packet, f"block {number} did not come")
+            op, block, data = packet
+            harness.equal(op, DATA, f"opcode of block {number}")
+            if block == (number - 1) & 0xffff:
+                continue
+            harness.equal(block, number & 0xffff, "block number")
+            got += data
+            self.send(ack(number))
+            number += 1
+            if len(data) < blksize:
+                break
+        harness.check(got == wanted, "the bytes are not the file's")
+
+    def close(self):
+        """Closes the socket."""
+        self.socket.close()
+
+
+def counts(lab):
+    """netukid's TFTP counts."""
+    return json.loads(lab.netukictl("status", "--json").stdout)[
+        "counts"]["tftp"]
+
+
+def wait_idle(lab, seconds):
+    """Waits until no transfer runs."""
+    deadline = time.monotonic() + seconds
+    while counts(lab)["running"]:
+        harness.check(time.monotonic() < deadline,
+                      f"a transfer still runs after {seconds} s")
+        time.sleep(0.05)
+
+
+BAD = {
+    "write": (request(op=WRQ), 2),
+    "mode-mail": (request(mode="mail"), 4),
+    "mode-netascii": (request(mode="netascii"), 4),
+    "unknown-opcode": (b"\0\x09small.bin\0octet\0", 4),
+    "dots": (request("../../etc/passwd"), 2),
+    "inner-dots": (request("a/../small.bin"), 2),
+    "high-bytes-inside": (request("sm\xe4ll.bin"), 2),
+    "control": (request("small\x07.bin"), 2),
+    "no-end": (b"\0\1small.bin", 4),
+    "no-mode": (b"\0\1small.bin\0", 4),
+    "empty-name": (request(""), 4),
+    "not-there": (request("absent.bin"), 1),
+    "ack-to-69": (ack(1), 5),
+    "data-to-69": (b"\0\3\0\1abc", 5),
+    "error-to-69": (b"\0\5\0\0x\0", None),
+    "one-byte": (b"\0", None),
+    "nothing": (b"", None),
+    "too-long": (request("x" * 2000), None),
+    "noise": (b"\xff\xfe" + bytes(range(100)), 4),
+}
+
+
+def test_bad_requests():
+    """The right error or silence; a transfer that runs is not disturbed."""
+    with served() as lab:
+        good = Client(lab)
+        good.ask()
+        harness.equal(good.get()[:2], (DATA, 1), "first block")
+        for name, (packet, wanted) in BAD.items():
+            bad = Client(lab)
+            bad.socket.sendto(packet, (NETUKI_ADDRESS, 69))
+            got = bad.get(1.0 if wanted else 0.2)
+            harness.equal(got and got[:2], wanted and (ERROR, wanted), name)
+            bad.close()
+        good.send(ack(1))
+        good.finish(first=2)
+
+
+@harness.cases(
+    repeated=({"packet": request(blksize=600) + b"blksize\0" b"700\0",
+               "wanted": {"blksize": 600}}),
+    absurd={"packet": request(blksize=7, windowsize=0, timeout=0,
+                              tsize=0, foo=1), "wanted": {"tsize": 51203}},
+    not_numbers={"packet": request(blksize="12x", tsize=0),
+                 "wanted": {"tsize": 51203}},
+    huge={"packet": request(blksize=4000000000, windowsize=65535),
+          "wanted": {"blksize": 1468, "windowsize": 64}},
+    any_case={"packet": request(mode="OCTET", BLKSIZE=1000, Timeout=2),
+              "wanted": {"blksize": 1000, "timeout": 2}},
+)
+def test_options(packet, wanted):
+    """What is granted of odd options."""
+    with served() as lab:
+        client = Client(lab)
+        client.socket.sendto(packet, (NETUKI_ADDRESS, 69))
+        harness.equal(client.options(), wanted, "options granted")
+
+
+def test_foreign_port():
+    """A packet from elsewhere: error 5 to it, and the transfer goes on."""
+    with served() as lab:
+        mine, other = Client(lab), Client(lab, "10.77.0.51")
+        mine.ask()
+        harness.equal(mine.get()[:2], (DATA, 1), "first block")
+        other.peer = mine.peer
+        other.send(ack(1))
+        harness.equal(other.get()[:2], (ERROR, 5), "answer to the stranger")
+        other.send(b"\0\5\0\0go away\0")
+        harness.equal(other.get(0.3), None, "answer to the stranger's error")
+        # A port that is closed again sends ICMP, which is not mine.
+        other.send(ack(1))
+        other.close()
+        for number in (40, 65535, 0):
+            mine.send(ack(number))
+        mine.send(ack(1))
+        mine.finish(first=2)
+        wait_idle(lab, 2)
+
+
+def test_single_port():
+    """All comes from port 69, for two clients at once."""
+    with served("tftp: {single-port: true}\n") as lab:
+        one, two = Client(lab), Client(lab, "10.77.0.51")
+        one.ask(blksize=512)
+        two.ask("bulk.bin", windowsize=4)
+        one.options(), two.options()
+        for client in (one, two):
+            harness.equal(client.peer, (NETUKI_ADDRESS, 69), "source")
+        two.send(ack(0))
+        harness.equal([two.get()[1] for _ in range(4)], [1, 2, 3, 4], "blocks")
+        one.send(ack(0))
+        one.finish()
+        harness.equal(one.peer, (NETUKI_ADDRESS, 69), "source")
+        two.send(b"\0\5\0\0enough\0")
+        wait_idle(lab, 2)
+
+
+def test_reply_from_the_address_asked():
+    """The address that was asked is the one that answers."""
+    with served() as lab:
+        netns.ip("addr", "add", "10.77.0.9/24", "dev", "eth0",
+                 ns=lab.ns("netuki"))
+        time.sleep(0.5)
+        client = Client(lab)
+        for name in ("small.bin", "absent.bin"):
+            client.socket.sendto(request(name), ("10.77.0.9", 69))
+            client.get()
+            harness.equal(client.peer[0], "10.77.0.9", f"source for {name}")
+
+
+def test_route_mtu():
+    """The route's MTU counts, not the interface's."""
+    with served(mtu=1000) as lab:
+        client = Client(lab)
+        client.ask(blksize=1468)
+        harness.equal(client.options(), {"blksize": 968}, "options")
+        client = Client(lab, "10.77.0.51")
+        client.ask(blksize=1468)
+        harness.equal(client.options(), {"blksize": 1468}, "options")
+
+
+def test_silent_client():
+    """One that never answers is sent four small packets, and no more."""
+    with served() as lab:
+        for options in ({}, {"windowsize": 64, "blksize": 1468}):
+            client = Client(lab)
+            client.ask("bulk.bin", **options)
+            deadline = time.monotonic() + 3
+            got = []
+            while time.monotonic() < deadline:
+                packet = client.get(0.2)
+                got += [packet] if packet else []
+            harness.equal(len(got), 4, f"packets, with {options}")
+            harness.equal(len(set(got)), 1, "different packets")
+        # It may answer late.
+        client.send(ack(0))
+        harness.equal(client.get()[:2], (DATA, 1), "first block")
+
+
+def test_same_request_again():
+    """The same request: the same answer. Another one: a new transfer."""
+    with served() as lab:
+        client = Client(lab)
+        client.ask(blksize=1000)
+        client.options()
+        before = client.peer
+        client.ask(blksize=1000)
+        client.options()
+        harness.equal(client.peer, before, "source of the second answer")
+        harness.equal(counts(lab)["running"], 1, "transfers")
+        client.ask(blksize=900)
+        while client.options() != {"blksize": 900}:
+            pass
+        harness.check(client.peer != before, "the old port was used again")
+        harness.equal(counts(lab)["running"], 1, "transfers")
+        client.send(ack(0))
+        client.finish(blksize=900)
+
+
+def test_closed_port():
+    """A client that has closed its port is not waited for."""
+    with served() as lab:
+        client = Client(lab)
+        client.ask(tsize=0)
+        client.options()
+        client.close()
+        wait_idle(lab, 2)
+
+
+def test_who_is_served():
+    """Only who is near, unless the configuration says more."""
+    for allow, wanted in ((None, None), ("192.168.9.0/24", (DATA, 1)),
+                          ("192.168.8.0/24", None)):
+        more = f"tftp: {{allow: [{allow}]}}\n" if allow else ""
+        with served(more) as lab:
+            netns.ip("addr", "add", "192.168.9.9/32", "dev", "lo",
+                     ns=lab.ns("client"))
+            netns.ip("route", "add", "192.168.9.0/24", "via", "10.77.0.50",
+                     ns=lab.ns("netuki"))
+            client = Client(lab, "192.168.9.9")
+            client.ask()
+            got = client.get(1.0)
+            harness.equal(got and got[:2], wanted, f"answer, allow {allow}")
+            client.ask("absent.bin")
+            got = client.get(0.5)
+            harness.check(bool(got) == bool(wanted), "answer to a bad name")
+
+
+def memory(process):
+    """The resident memory of a process in kB."""
+    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise RuntimeError("no VmRSS")
+
+
+def test_flood():
+    """Requests from one address, and from many: bounded, and it goes on."""
+    with served() as lab:
+        clients = [Client(lab) for _ in range(40)]
+        for client in clients:
+            client.ask(blksize=1468)
+        time.sleep(0.5)
+        answered = sum(client.get(0.01) is not None for client in clients)
+        harness.equal(answered, 8, "transfers of a silent address")
+        harness.check(counts(lab)["over-cap"] >= 32, "over-cap")
+        before = memory(lab.netukid)
+        for number in range(2, 31):
+            netns.ip("addr", "add", f"10.77.1.{number}/16", "dev", "eth0",
+                     ns=lab.ns("client"))
+        netns.ip("addr", "add", "10.77.0.2/16", "dev", "eth0",
+                 ns=lab.ns("netuki"))
+        time.sleep(0.5)
+        for turn in range(20000):
+            if turn % 100 == 0:
+                sender = lab.socket("client")
+                sender.bind((f"10.77.1.{2 + turn // 100 % 29}", 0))
+            sender.sendto(request("bulk.bin", windowsize=64, blksize=turn),
+                          (NETUKI_ADDRESS, 69))
+        good = Client(lab, "10.77.0.51")
+        good.ask()
+        good.get()
+        good.send(ack(1))
+        good.finish(first=2)
+        harness.check(memory(lab.netukid) < before + 4096,
+                      f"memory grew from {before} to {memory(lab.netukid)} kB")
+
+
+if __name__ == "__main__":
+    harness.main(globals())
