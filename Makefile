@@ -49,7 +49,7 @@ ifeq ($(SAN_FLAGS),)
 HARDENING += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 endif
 
-DAEMON_LIBS := libevent_core libnl-3.0 libnl-route-3.0 yaml-0.1 jansson nettle
+DAEMON_LIBS := libevent_core libnl-3.0 libnl-route-3.0 yaml-0.1 jansson nettle sqlite3
 CTL_LIBS := jansson
 # Asked only when something is compiled: `make demo` installs them first.
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(DAEMON_LIBS))
@@ -63,7 +63,7 @@ objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
 PROTO := $(call objects,proto/*.c)
 CONFIG := $(call objects,config/*.c)
 DAEMON := $(filter-out $(B)/daemon/main.o,$(call objects,daemon/*.c))
-CTL := $(call objects,daemon/ctl/*.c)
+CTL := $(filter-out $(B)/daemon/ctl/main.o,$(call objects,daemon/ctl/*.c))
 TESTS := $(patsubst tests/unit/test_%.c,$(B)/tests/unit/test_%, \
 	$(wildcard tests/unit/test_*.c))
 TEST_HELP := $(filter-out $(B)/tests/unit/test_%.o, \
@@ -98,6 +98,7 @@ $(B)/%.o: %.c
 $(B)/proto.a: $(PROTO)
 $(B)/config.a: $(CONFIG)
 $(B)/daemon.a: $(DAEMON)
+$(B)/ctl.a: $(CTL)
 $(B)/%.a:
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
@@ -107,14 +108,14 @@ $(B)/netukid: $(B)/daemon/main.o $(B)/daemon.a $(B)/config.a $(B)/proto.a
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-$(B)/netukictl: $(CTL) $(B)/config.a $(B)/proto.a
+$(B)/netukictl: $(B)/daemon/ctl/main.o $(B)/ctl.a $(B)/config.a $(B)/proto.a
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS))
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS)) -lm
 
 $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(TEST_HELP) \
-		$(B)/daemon.a $(B)/config.a $(B)/proto.a
+		$(B)/daemon.a $(B)/ctl.a $(B)/config.a $(B)/proto.a
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS) -lm
 
 # Fuzz targets replay their corpora in `make check` without libFuzzer.
 $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/driver.o \

@@ -126,10 +126,7 @@ struct config {
 	} http;
 	uint32_t drain_s;  /* for transfers, after SIGTERM */
 	const char *state; /* a directory */
-	struct {
-		uint32_t max_boots, max_days;
-		struct config_at at;
-	} history;
+	uint32_t history_max_boots, history_max_days;
 	const char *control; /* a socket's path */
 
 	enum config_unknown unknown;

@@ -289,8 +289,8 @@ void load_history(struct loader *l, const struct schema_key *key,
 {
 	struct config *config = base;
 
-	load_section(l, key, node, (struct target){SECTION_HISTORY, config},
-		&config->history.at);
+	load_section(
+		l, key, node, (struct target){SECTION_HISTORY, config}, NULL);
 }
 
 void load_defaults(struct loader *l, const struct schema_key *key,

@@ -4,7 +4,7 @@
 
 #include "daemon/boot_way.h"
 
-#define BUCKETS 2048
+#define BUCKETS 8192
 
 struct entry {
 	struct boot_way w;

@@ -45,7 +45,7 @@
 #include "daemon/journal.h"
 #include "proto/digest.h"
 
-#define BOOTS_MAX	 4096
+#define BOOTS_MAX	 16384
 #define BOOTS_IDLE_US	 180000000ull
 #define BOOTS_LONGEST_US 3600000000ull
 #define BOOTS_UP_US	 900000000ull

@@ -12,7 +12,7 @@
 
 #include "daemon/history_db.h"
 
-#define HISTORY_MAX_WAITING 8192
+#define HISTORY_MAX_WAITING 16384
 #define HISTORY_RETRY_S	    10
 
 struct event_base;

@@ -94,6 +94,21 @@ static json_t *steps_of(const json_t *times)
 	return list;
 }
 
+/* What went wrong, or else may be the reason why nothing more came. */
+static void add_reason(json_t *o)
+{
+	const char *outcome = json_string_value(json_object_get(o, "outcome"));
+	const char *step = json_string_value(json_object_get(o, "step"));
+
+	if (!json_is_null(json_object_get(o, "why")) || !outcome || !step ||
+		strcmp(outcome, boot_outcome_name(BOOT_OUTCOME_ABANDONED)) != 0)
+		return;
+	for (enum boot_step i = 0; i < BOOT_STEP_MAX; i++)
+		if (strcmp(boot_step_name(i), step) == 0)
+			json_object_set_new(
+				o, "why", json_string(boot_step_hint(i)));
+}
+
 /* NAME_us is a time: NAME-seconds, or below "times" if it is a moment. */
 static json_t *boot_json(sqlite3_stmt *s)
 {
@@ -117,6 +132,7 @@ static json_t *boot_json(sqlite3_stmt *s)
 		dashes(name);
 		json_object_set_new(o, name, value_of(s, i, us));
 	}
+	add_reason(o);
 	json_object_set_new(o, "steps", steps_of(times));
 	json_object_set_new(o, "times", times);
 	return o;

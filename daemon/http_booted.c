@@ -37,8 +37,8 @@ static bool find_mac(
 	http_peer_identify(conn);
 	if (content_parse_id(id, len, &client) && client.has_mac)
 		*ret = client.mac;
-	else if (conn->has_mac && config_find(config, &conn->mac, NULL, NULL,
-					  NULL) == machine)
+	else if (conn->has_mac &&
+		 config_find(config, &conn->mac, NULL, NULL, NULL) == machine)
 		*ret = conn->mac;
 	else if (machine && machine->n_macs)
 		*ret = machine->macs[0];

@@ -38,6 +38,7 @@ struct http_conn {
 	bool lingering;	  /* hung up; reading what still comes */
 	bool noted;	  /* the transfer is in the journal */
 	bool partial;	  /* a range that ends before the file does */
+	bool ours;	  /* it breaks off for a reason at our end */
 	bool paced;	  /* the kernel paces it */
 	bool has_mac, asked_mac;
 	struct mac mac;

@@ -6,6 +6,7 @@
 #include "daemon/clients.h"
 #include "daemon/clock.h"
 #include "daemon/content.h"
+#include "daemon/http_booted.h"
 #include "daemon/http_conn.h"
 #include "daemon/metrics.h"
 #include "proto/path.h"
@@ -289,6 +290,16 @@ static void answer_file(struct http_conn *conn,
 	}
 }
 
+static void answer_booted(struct http_conn *conn,
+	const struct http_request *request, const char *path)
+{
+	if (http_booted_take(conn, path, request->method == HTTP_METHOD_GET))
+		http_reply_view(
+			conn, request, view_of_text("text/plain", "ok\n", 3));
+	else
+		answer_status(conn, request, 404, "no such machine");
+}
+
 static void answer_metrics(
 	struct http_conn *conn, const struct http_request *request)
 {
@@ -315,6 +326,8 @@ void http_reply(struct http_conn *conn, const struct http_request *request)
 			conn, request, view_of_text("text/plain", "ok\n", 3));
 	else if (strcmp(path, "metrics") == 0)
 		answer_metrics(conn, request);
+	else if (http_booted_is(path))
+		answer_booted(conn, request, path);
 	else
 		answer_file(conn, request, path);
 }

@@ -29,6 +29,7 @@ void http_note(struct http_conn *conn, enum journal_kind kind, const char *path,
 	if (kind == JOURNAL_HTTP_DONE || kind == JOURNAL_HTTP_BROKEN) {
 		e.bytes = conn->view_at - conn->begin_at;
 		e.partial = conn->partial;
+		e.ours = conn->ours;
 		e.us = clock_us() - conn->begin_us;
 	}
 	journal_write(&conn->service->netuki->journal, &e);
@@ -55,6 +56,7 @@ static void on_warm(void *arg, int err)
 
 	conn->job = NULL;
 	if (err) {
+		conn->ours = true;
 		http_send_break(conn, err == -EIO ? "the file was cut short"
 						  : "the file cannot be read");
 		return;
@@ -117,6 +119,7 @@ static enum http_sent warm_up(struct http_conn *conn)
 	conn->warm_to = 0;
 	if (conn->job)
 		return HTTP_SENT_WAIT;
+	conn->ours = true;
 	http_send_break(conn, "out of memory");
 	return HTTP_SENT_GONE;
 }
@@ -135,6 +138,7 @@ static enum http_sent send_view(struct http_conn *conn, uint64_t budget)
 	 * file: the client must not take a mixture for a whole.
 	 */
 	if (budget == left && !view_is_whole(conn->view)) {
+		conn->ours = true;
 		http_send_break(conn, "the file was changed while it was sent");
 		return HTTP_SENT_GONE;
 	}
@@ -147,6 +151,7 @@ static enum http_sent send_view(struct http_conn *conn, uint64_t budget)
 		if (n == -EINTR)
 			continue;
 		if (n < 0) {
+			conn->ours = n == -EIO;
 			http_send_break(conn, n == -EIO
 						      ? "the file was cut short"
 						      : strerror((int)-n));

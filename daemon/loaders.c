@@ -11,6 +11,7 @@ struct loader {
 	char *path;
 	const char *name; /* its last part */
 	struct file *file;
+	struct view *view; /* of the file; NULL: not asked for yet */
 };
 
 struct loaders {
@@ -102,6 +103,7 @@ void loaders_free(struct loaders *loaders)
 	if (!loaders)
 		return;
 	for (size_t i = 0; i < loaders->n; i++) {
+		view_unref(loaders->loader[i].view);
 		file_unref(loaders->loader[i].file);
 		free(loaders->loader[i].path);
 	}
@@ -114,7 +116,6 @@ struct view *loaders_view(struct loaders *loaders, const char *name)
 		struct loader *loader = &loaders->loader[i];
 		struct file *fresh;
 		struct stat st;
-		struct view *view;
 
 		if (strcmp(loader->name, name) != 0)
 			continue;
@@ -123,10 +124,16 @@ struct view *loaders_view(struct loaders *loaders, const char *name)
 			file_open(loader->path, &fresh) == 0) {
 			file_unref(loader->file);
 			loader->file = fresh;
+			view_unref(loader->view);
+			loader->view = NULL;
 		}
-		view = view_new("application/efi");
-		view_add_file(view, loader->file, 0, file_size(loader->file));
-		return view;
+		/* One for all: by that TFTP knows what it has read already. */
+		if (!loader->view) {
+			loader->view = view_new("application/efi");
+			view_add_file(loader->view, loader->file, 0,
+				file_size(loader->file));
+		}
+		return view_ref(loader->view);
 	}
 	return NULL;
 }

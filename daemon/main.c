@@ -160,7 +160,7 @@ static void raise_limits(void)
 
 static int start_base(struct netuki *netuki)
 {
-	static const struct timeval bulk_slice = {0, 500};
+	static const struct timeval bulk_slice = {0, 2000};
 	struct event_config *config = event_config_new();
 
 	if (config) {
@@ -182,8 +182,8 @@ static int start_base(struct netuki *netuki)
 static int start_history(struct netuki *netuki)
 {
 	const struct history_limits limits = {
-		.max_boots = netuki->config->history.max_boots,
-		.max_days = netuki->config->history.max_days,
+		.max_boots = netuki->config->history_max_boots,
+		.max_days = netuki->config->history_max_days,
 	};
 
 	netuki->history = history_new(
@@ -273,10 +273,14 @@ static void stop(struct netuki *netuki)
 static void say_hello(const struct netuki *netuki)
 {
 	const struct config *config = netuki->config;
+	size_t images = 0;
 
+	for (size_t i = 0; i < netuki->images->n; i++)
+		if (netuki->images->image[i]->state != IMAGE_STATE_REFUSED)
+			images++;
 	log_info("netukid " NETUKI_VERSION ": %zu machines, %zu images in %s",
-		config->n_machines, netuki->images->n, config->images);
-	if (!netuki->images->n)
+		config->n_machines, images, config->images);
+	if (!images)
 		log_info("nothing to boot yet: put a UKI (NAME.efi) into %s",
 			config->images);
 	if (!config->n_machines && config->unknown == CONFIG_UNKNOWN_IGNORE)

@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/boot_metrics.h"
 #include "daemon/clock.h"
 #include "daemon/dhcp_service.h"
 #include "daemon/http_service.h"
 #include "daemon/tftp_service.h"
+#include "daemon/timeline.h"
 
 struct metric {
 	const char *name, *type, *help;
@@ -129,6 +131,7 @@ char *metrics_text(const struct netuki *netuki)
 		print_dhcp(out, netuki->dhcp);
 	print_tftp(out, netuki->tftp);
 	print_http(out, netuki->http);
+	boot_metrics_print(timeline_metrics(netuki->timeline), out);
 	fclose(out);
 	return text;
 }

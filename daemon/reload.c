@@ -61,8 +61,8 @@ static bool needs_restart(const struct config *a, const struct config *b)
 	       a->tftp.single_port != b->tftp.single_port ||
 	       a->http.listen != b->http.listen ||
 	       a->http.port != b->http.port ||
-	       a->history.max_boots != b->history.max_boots ||
-	       a->history.max_days != b->history.max_days ||
+	       a->history_max_boots != b->history_max_boots ||
+	       a->history_max_days != b->history_max_days ||
 	       strcmp(a->control, b->control) != 0 ||
 	       strcmp(a->state, b->state) != 0;
 }

@@ -16,12 +16,11 @@
 #define BATCH 32 /* packets in one system call */
 /* Enough sent in one turn of the loop: others wait. */
 #define TURN_BYTES   (256u << 10)
+#define FULL_TURNS   4 /* before more are taken at once */
 #define DRAIN_TURNS  8
 #define ICMP_AT_ONCE 16
-/* An image; what is smaller is a loader, or something else for a start. */
-#define BULK_BYTES (4u << 20)
-#define SECOND_US  1000000
-#define STRAYS_MAX 100 /* answers to strangers in a second */
+#define SECOND_US    1000000
+#define STRAYS_MAX   100 /* answers to strangers in a second */
 /* A full table makes room by who has not answered for so long. */
 #define STALE_US 1000000
 
@@ -194,7 +193,7 @@ static struct tftp_port *choose_port(struct tftp_service *s, uint64_t size)
 
 	if (s->small[0].fd < 0) /* single-port */
 		return &s->ask;
-	return size < BULK_BYTES ? &s->small[n] : &s->bulk[n];
+	return size < TFTP_BULK_BYTES ? &s->small[n] : &s->bulk[n];
 }
 
 static void serve(struct tftp_service *s, struct tftp_arrival *a,
@@ -203,7 +202,6 @@ static void serve(struct tftp_service *s, struct tftp_arrival *a,
 	char path[PATH_MAX_LEN + 1];
 	const char *why;
 	struct view *view;
-	int mtu;
 
 	if (!has_room(s, &a->from)) {
 		/* No refusal: the client asks again by itself. */
@@ -220,14 +218,12 @@ static void serve(struct tftp_service *s, struct tftp_arrival *a,
 		refuse(s, a, TFTP_ERROR_NOT_FOUND, why, request->name);
 		return;
 	}
-	mtu = tftp_socket_mtu(s->route_fd, &a->from);
-	if (mtu < 0) {
+	if (tftp_socket_route(s->route_fd, &a->from, &a->route)) {
 		/* There is no way back to where it says it comes from. */
 		s->counts.not_allowed++;
 		view_unref(view);
 		return;
 	}
-	a->mtu = (uint32_t)mtu;
 	transfer_begin(s, choose_port(s, view_size(view)), a, request, view);
 }
 
@@ -319,10 +315,25 @@ static void take_errors(struct tftp_port *port)
 }
 
 /*
- * Take some packets. How many depends on what the last ones led to: nobody
- * may hold up the loop, whatever the size of the windows. False: no more are
- * there.
+ * How many packets to take next, by what the last ones were: to look for a
+ * second one that is not there costs a client in lockstep, and nobody may hold
+ * up the loop, whatever the size of the windows.
  */
+static void adapt_batch(struct tftp_port *port, unsigned n)
+{
+	unsigned batch = port->batch;
+
+	port->full = n == batch ? port->full + 1 : 0;
+	if (batch > 1 && (port->sent > TURN_BYTES || n * 2 <= batch)) {
+		port->batch = batch / 2;
+	} else if (port->full >= FULL_TURNS && batch < BATCH &&
+		   port->sent < TURN_BYTES / 4) {
+		port->batch = batch * 2;
+		port->full = 0;
+	}
+}
+
+/* Take some packets. False: no more are there. */
 static bool port_turn(struct tftp_port *port)
 {
 	unsigned batch = port->batch;
@@ -337,10 +348,7 @@ static bool port_turn(struct tftp_port *port)
 		take(port, &in.msg[i].msg_hdr, in.msg[i].msg_len);
 	for (unsigned i = 0; i < (unsigned)n; i++)
 		in_reset(i);
-	if (port->sent > TURN_BYTES && batch > 1)
-		port->batch = batch / 2;
-	else if (port->sent < TURN_BYTES / 4 && batch < BATCH)
-		port->batch = batch * 2;
+	adapt_batch(port, (unsigned)n);
 	return (unsigned)n == batch;
 }
 
@@ -444,7 +452,8 @@ static int start(struct tftp_service *s)
 	if (!err && s->route_fd < 0)
 		err = -errno;
 	s->deadlines = deadlines_new(s->netuki->base, USUAL, on_deadline, s);
-	if (!err && !s->deadlines)
+	s->cache = tftp_cache_new();
+	if (!err && (!s->deadlines || !s->cache))
 		err = -ENOMEM;
 	for (size_t i = 0; !err && !config->tftp.single_port && i < TFTP_PORTS;
 		i++) {
@@ -500,6 +509,7 @@ void tftp_service_free(struct tftp_service *s)
 		while (!LIST_EMPTY(&s->by_peer[i]))
 			transfer_free(LIST_FIRST(&s->by_peer[i]));
 	deadlines_free(s->deadlines);
+	tftp_cache_free(s->cache);
 	port_stop(&s->ask);
 	for (size_t i = 0; i < TFTP_PORTS; i++) {
 		port_stop(&s->small[i]);

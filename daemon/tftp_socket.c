@@ -14,7 +14,9 @@
 #define IP_UDP_HEADERS 28
 #define RUN_MAX	       64    /* segments in one message: the kernel's limit */
 #define RUN_BYTES_MAX  65507 /* bytes in one message: UDP's limit */
-#define CONTROL_SPACE  (SOCKET_PKTINFO_SPACE + CMSG_SPACE(sizeof(uint16_t)))
+/* So much at once, and no more, comes from the cache. */
+#define CACHED_MAX    (TFTP_CACHE_PIECE / 2)
+#define CONTROL_SPACE (SOCKET_PKTINFO_SPACE + CMSG_SPACE(sizeof(uint16_t)))
 
 /*
  * One run at a time is put together here: the packets one behind the other,
@@ -53,15 +55,20 @@ int tftp_socket_open(uint32_t listen)
 	return fd;
 }
 
-int tftp_socket_mtu(int fd, const struct sockaddr_in *peer)
+int tftp_socket_route(
+	int fd, const struct sockaddr_in *peer, struct tftp_route *ret)
 {
+	struct sockaddr_in own;
+	socklen_t own_len = sizeof(own), len = sizeof(int);
 	int mtu;
-	socklen_t len = sizeof(mtu);
 
 	if (connect(fd, (const struct sockaddr *)peer, sizeof(*peer)) ||
+		getsockname(fd, (struct sockaddr *)&own, &own_len) ||
 		getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len))
 		return -errno;
-	return mtu;
+	ret->mtu = (uint32_t)mtu;
+	ret->source = ntohl(own.sin_addr.s_addr);
+	return 0;
 }
 
 uint32_t tftp_socket_max_blksize(uint32_t mtu)
@@ -143,8 +150,9 @@ void tftp_socket_error(
 }
 
 /* Fill `run` with these blocks; 0, or as view_readv. */
-static int fill(const struct view *view, const struct tftp_send *send,
-	uint64_t first, uint32_t count, size_t *ret_len)
+static int fill(const struct tftp_path *path, struct view *view,
+	const struct tftp_send *send, uint64_t first, uint32_t count,
+	size_t *ret_len)
 {
 	static struct iovec iov[RUN_MAX];
 	uint32_t blksize = send->params.blksize;
@@ -159,6 +167,9 @@ static int fill(const struct view *view, const struct tftp_send *send,
 	}
 	*ret_len = (size_t)(count - 1) * stride + TFTP_DATA_HEADER +
 		   iov[count - 1].iov_len;
+	if (path->cache && *ret_len <= CACHED_MAX)
+		return tftp_cache_readv(path->cache, view, iov, (int)count,
+			(first - 1) * blksize);
 	return view_readv(view, iov, (int)count, (first - 1) * blksize, true);
 }
 
@@ -251,9 +262,8 @@ static bool is_time_to_check(
 	return first + count > send->last_block || first % 1024 < count;
 }
 
-static struct tftp_sent send_blocks(struct tftp_path *path,
-	const struct view *view, const struct tftp_send *send, uint64_t first,
-	uint32_t count)
+static struct tftp_sent send_blocks(struct tftp_path *path, struct view *view,
+	const struct tftp_send *send, uint64_t first, uint32_t count)
 {
 	uint32_t stride = send->params.blksize + TFTP_DATA_HEADER;
 	uint32_t fit = RUN_BYTES_MAX / stride;
@@ -266,7 +276,7 @@ static struct tftp_sent send_blocks(struct tftp_path *path,
 			count - sent.count < fit ? count - sent.count : fit;
 		uint32_t gone;
 		size_t len;
-		int err = fill(view, send, first + sent.count, n, &len);
+		int err = fill(path, view, send, first + sent.count, n, &len);
 
 		if (err) {
 			sent.result = err == -EAGAIN ? TFTP_SENT_COLD
@@ -291,9 +301,8 @@ static struct tftp_sent send_blocks(struct tftp_path *path,
 	return sent;
 }
 
-struct tftp_sent tftp_socket_blocks(struct tftp_path *path,
-	const struct view *view, const struct tftp_send *send, uint64_t first,
-	uint32_t count)
+struct tftp_sent tftp_socket_blocks(struct tftp_path *path, struct view *view,
+	const struct tftp_send *send, uint64_t first, uint32_t count)
 {
 	int discover = IP_PMTUDISC_DONT;
 	struct tftp_sent sent;

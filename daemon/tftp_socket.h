@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/tftp_cache.h"
 #include "daemon/view.h"
 #include "proto/tftp_send.h"
 
@@ -21,8 +22,9 @@
 struct tftp_path {
 	int fd;
 	struct sockaddr_in peer;
-	uint32_t from;	/* our address; host order; 0: by the route */
-	bool singly;	/* found out: no runs of blocks here */
+	uint32_t from;		  /* our address; host order; 0: by the route */
+	struct tftp_cache *cache; /* for little at a time; NULL: none */
+	bool singly;		  /* found out: no runs of blocks here */
 	bool fragments; /* routers may fragment: nothing else gets through */
 };
 
@@ -34,11 +36,17 @@ void tftp_socket_prepare(int fd);
 /* A socket of its own port, prepared; or -errno. */
 int tftp_socket_open(uint32_t listen);
 
+struct tftp_route {
+	uint32_t mtu;	 /* as far as the kernel has learnt it */
+	uint32_t source; /* the address that packets have by themselves */
+};
+
 /*
- * The MTU of the route to this address, as far as the kernel has learnt it;
- * or -errno where there is no route. fd is a UDP socket for nothing else.
+ * The route to this address: 0, or -errno where there is none. fd is a UDP
+ * socket for nothing else.
  */
-int tftp_socket_mtu(int fd, const struct sockaddr_in *peer);
+int tftp_socket_route(
+	int fd, const struct sockaddr_in *peer, struct tftp_route *ret);
 /* The largest block that a path of this MTU carries without fragments. */
 uint32_t tftp_socket_max_blksize(uint32_t mtu);
 
@@ -61,9 +69,8 @@ struct tftp_sent {
 };
 
 /* Send blocks first .. first + count - 1 of the view. */
-struct tftp_sent tftp_socket_blocks(struct tftp_path *path,
-	const struct view *view, const struct tftp_send *send, uint64_t first,
-	uint32_t count);
+struct tftp_sent tftp_socket_blocks(struct tftp_path *path, struct view *view,
+	const struct tftp_send *send, uint64_t first, uint32_t count);
 
 /*
  * Take one ICMP error from the queue. False: there is none. *ret_gone says

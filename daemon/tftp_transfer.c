@@ -81,6 +81,11 @@ static void unlink_transfer(struct transfer *t)
 		s->ticking = NULL;
 }
 
+static bool is_bulk(const struct transfer *t)
+{
+	return view_size(t->view) >= TFTP_BULK_BYTES;
+}
+
 void transfer_free(struct transfer *t)
 {
 	struct tftp_service *s = t->service;
@@ -91,6 +96,13 @@ void transfer_free(struct transfer *t)
 	s->counts.running--;
 	unlink_transfer(t);
 	worker_cancel(t->job);
+	/* A loader is likely to be asked for again, while there is a storm. */
+	if (is_bulk(t)) {
+		s->bulk_running--;
+		tftp_cache_forget(s->cache, t->view);
+	}
+	if (!s->counts.running)
+		tftp_cache_forget(s->cache, NULL);
 	view_unref(t->view);
 	free(t);
 }
@@ -183,6 +195,7 @@ static bool wait_for_disk(struct transfer *t)
 {
 	uint64_t offset = (t->unsent.first - 1) * t->send.params.blksize;
 
+	offset -= offset % TFTP_CACHE_PIECE;
 	t->job = reader_start(t->service->netuki->worker, t->view, offset,
 		READER_CHUNK, on_data_warm, t);
 	if (!t->job)
@@ -301,6 +314,11 @@ static bool perform_blocks(struct transfer *t, struct tftp_action action)
 	if (!t->path.fragments && t->send.base == 0 &&
 		t->send.stats.timeouts >= DEAF_TIMEOUTS)
 		t->path.fragments = true;
+	/* Clients far apart in large files would only push each other out. */
+	t->path.cache =
+		!is_bulk(t) || t->service->bulk_running <= TFTP_CACHE_PIECES / 3
+			? t->service->cache
+			: NULL;
 	return send_blocks(t, action);
 }
 
@@ -407,7 +425,7 @@ void transfer_begin(struct tftp_service *s, struct tftp_port *port,
 	struct view *view)
 {
 	struct tftp_limits limits = {
-		.max_blksize = tftp_socket_max_blksize(a->mtu),
+		.max_blksize = tftp_socket_max_blksize(a->route.mtu),
 		.max_windowsize = s->netuki->config->tftp.max_windowsize,
 	};
 	size_t name_len = strlen(request->name) + 1;
@@ -424,7 +442,8 @@ void transfer_begin(struct tftp_service *s, struct tftp_port *port,
 	t->path = (struct tftp_path){
 		.fd = port->fd,
 		.peer = a->from,
-		.from = a->to,
+		/* To name the address costs the kernel another look-up. */
+		.from = a->route.source == a->to ? 0 : a->to,
 	};
 	t->ifindex = a->netif->index;
 	t->view = view;
@@ -439,6 +458,7 @@ void transfer_begin(struct tftp_service *s, struct tftp_port *port,
 		tftp_addr_bucket(s, a->from.sin_addr.s_addr), t, by_addr);
 	TAILQ_INSERT_TAIL(&s->unanswered, t, unanswered);
 	s->counts.running++;
+	s->bulk_running += is_bulk(t);
 	tftp_negotiate(request, &limits, &params);
 	action = tftp_send_start(
 		&t->send, &params, view_size(view), t->begin_us);

@@ -29,6 +29,8 @@
 #define TFTP_PEER_BUCKETS 4096
 #define TFTP_ADDR_BUCKETS 1024
 #define TFTP_PORTS	  4 /* of each class */
+/* An image; what is smaller is a loader, or something else for a start. */
+#define TFTP_BULK_BYTES (4u << 20)
 
 struct transfer {
 	struct tftp_service *service;
@@ -67,6 +69,7 @@ struct tftp_port {
 	struct transfer_queue waiting; /* for room in the socket */
 	bool requests;		       /* they come here */
 	unsigned batch;		       /* packets to take in one turn */
+	unsigned full;		       /* turns in a row that took so many */
 	uint64_t sent;		       /* bytes sent in this turn */
 };
 
@@ -81,6 +84,8 @@ struct tftp_service {
 	struct tftp_port small[TFTP_PORTS], bulk[TFTP_PORTS];
 	unsigned next_port;
 	int route_fd;
+	struct tftp_cache *cache;
+	unsigned bulk_running;
 	bool ending; /* no new transfers */
 	struct tftp_counts counts;
 	struct log_limit limit;
@@ -118,7 +123,7 @@ struct tftp_arrival {
 	struct sockaddr_in from;
 	uint32_t to; /* our address that it was sent to; host order */
 	const struct netif *netif;
-	uint32_t mtu; /* of the route to the client */
+	struct tftp_route route; /* to the client */
 };
 
 /* The reference to the view is the transfer's. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/boot_metrics.h"
 #include "daemon/boots.h"
 #include "daemon/clients.h"
 #include "daemon/clock.h"
@@ -18,6 +19,7 @@ struct timeline {
 	struct netuki *netuki;
 	struct boots *boots;
 	struct event *tick;
+	struct boot_metrics metrics;
 };
 
 static void describe(void *arg, struct boot *b)
@@ -129,6 +131,7 @@ static void on_changed(void *arg, const struct boot *b, bool gone)
 	struct timeline *timeline = arg;
 
 	say(b, gone);
+	boot_metrics_count(&timeline->metrics, b, gone);
 	history_put(timeline->netuki->history, b);
 }
 
@@ -144,6 +147,11 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	boots_tick(timeline->boots, clock_us());
+}
+
+const struct boot_metrics *timeline_metrics(const struct timeline *timeline)
+{
+	return &timeline->metrics;
 }
 
 struct timeline *timeline_new(struct netuki *netuki)

@@ -14,4 +14,7 @@ struct timeline;
 struct timeline *timeline_new(struct netuki *netuki);
 void timeline_free(struct timeline *timeline); /* NULL is fine */
 
+struct boot_metrics;
+const struct boot_metrics *timeline_metrics(const struct timeline *timeline);
+
 #endif

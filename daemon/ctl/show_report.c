@@ -187,7 +187,10 @@ static const char *cell(const json_t *group, const char *measure,
 
 	if (!json_is_number(value))
 		return NULL;
-	snprintf(buf, 40, "%.*f%s", *name ? 3 : 6,
+	snprintf(buf, 40, "%.*f%s",
+		json_is_integer(value) ? 0
+		: *name		       ? 3
+				       : 6,
 		json_number_value(value) / unit, name);
 	return buf;
 }

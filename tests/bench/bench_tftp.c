@@ -14,7 +14,8 @@
  *   --blksize N, --window N   for plain and edk2
  *   --clients N     so many at once (1)
  *   --repeat N      each loads so often, from a new port each time (1)
- *   --loss PERCENT  of the packets are lost, each way
+ *   --loss PERCENT  of the packets are lost, each way; not of the requests:
+ *                   only the client's own timer mends that, whoever serves
  *   --double        every ACK is sent twice
  *   --gro           receive with UDP_GRO
  *   --seed N        of the losses
@@ -68,6 +69,7 @@ enum phase { PHASE_SIZE, PHASE_OPEN, PHASE_DATA, PHASE_END };
 
 struct client {
 	int fd;
+	unsigned sockets; /* so many until now: fd is used again */
 	enum phase phase;
 	bool connected;
 	uint32_t blksize, window;
@@ -133,7 +135,7 @@ static void put(struct client *c)
 	const struct sockaddr *to =
 		c->connected ? NULL : (struct sockaddr *)&opt.server;
 
-	if (is_lost())
+	if (c->phase == PHASE_DATA && is_lost())
 		return;
 	/* A refusal is known by its ERROR, or by silence. */
 	(void)!sendto(c->fd, c->last, c->last_len, MSG_NOSIGNAL, to,
@@ -175,6 +177,7 @@ static void ask(struct client *c, enum phase phase)
 	c->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0)
 		die("socket");
+	c->sockets++;
 	if (setsockopt(c->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	if (opt.gro && setsockopt(c->fd, SOL_UDP, UDP_GRO, &one, sizeof(one)))
@@ -336,7 +339,7 @@ static void receive_joined(struct client *c)
 		.msg_control = control,
 		.msg_controllen = sizeof(control)};
 	ssize_t n = recvmsg(c->fd, &msg, MSG_DONTWAIT);
-	int fd = c->fd;
+	unsigned sockets = c->sockets;
 	size_t step, at;
 
 	if (n <= 0)
@@ -344,7 +347,8 @@ static void receive_joined(struct client *c)
 	step = segment_size(&msg);
 	if (!step)
 		step = (size_t)n;
-	for (at = 0; at < (size_t)n && c->phase != PHASE_END && c->fd == fd;
+	for (at = 0; at < (size_t)n && c->phase != PHASE_END &&
+		     c->sockets == sockets;
 		at += step)
 		take(c, large + at,
 			step < (size_t)n - at ? step : (size_t)n - at);
@@ -370,6 +374,7 @@ static void receive(struct client *c)
 {
 	static struct mmsghdr msgs[BATCH];
 	static struct iovec iov[BATCH];
+	unsigned sockets = c->sockets;
 	int fd = c->fd, n;
 
 	if (!c->connected) {
@@ -393,7 +398,8 @@ static void receive(struct client *c)
 		msgs[i].msg_hdr.msg_iovlen = 1;
 	}
 	n = recvmmsg(fd, msgs, BATCH, MSG_DONTWAIT, NULL);
-	for (int i = 0; i < n && c->phase != PHASE_END && c->fd == fd; i++)
+	for (int i = 0; i < n && c->phase != PHASE_END && c->sockets == sockets;
+		i++)
 		take(c, packets[i], msgs[i].msg_len);
 }
 

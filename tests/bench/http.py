@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -52,10 +53,16 @@ FIGURES = {"mb_s": "MB/s", "cpu_gb": "CPU s/GB", "per_s": "requests/s",
 
 
 def free_port():
-    """A TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port that nobody listens on.
+
+    It is none that the kernel gives out: a probe of such a port, while nobody
+    listens there, can connect to itself.
+    """
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Server:
@@ -87,13 +94,10 @@ class Server:
         return [self.process.pid] + [int(pid) for pid in children]
 
     def cpu(self):
-        """Seconds of CPU so far."""
-        total = 0
-        for pid in self.pids():
-            fields = Path(f"/proc/{pid}/stat").read_text() \
-                .rsplit(")", 1)[1].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / os.sysconf("SC_CLK_TCK")
+        """Seconds of CPU so far, of all threads."""
+        return sum(int(path.read_text().split()[0]) for pid in self.pids()
+                   for path in Path(f"/proc/{pid}/task").glob("*/schedstat")
+                   ) / 1e9
 
     def memory(self):
         """Bytes of its own memory: the heap, not the program's pages."""
@@ -121,8 +125,10 @@ class Netukid(Server):
             f"mode: local, loaders: {{x64: {path}}}}}\n"
             for n, path in enumerate(files.values()))
         config = self.folder / "netuki.yaml"
+        images = self.folder / "images"
+        images.mkdir(exist_ok=True)
         config.write_text(
-            f"interfaces: [lo]\nimages: {self.folder}\n"
+            f"interfaces: [lo]\nimages: {images}\n"
             f"control: {self.folder}/c.sock\nstate: {self.folder}\n"
             f"dhcp: {{enabled: false}}\ntftp: {{port: {free_port()}}}\n"
             f"http: {{port: {self.port}}}\nmachines:\n"

@@ -7,6 +7,7 @@ import http.client
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -16,11 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import harness, paths, uki  # noqa: E402
+from lab import appliance, dhcp, harness, paths, uki  # noqa: E402
+from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
 
 IMAGE = "small.efi"
 NOBODY = 65534
@@ -411,6 +414,64 @@ def check_group(group, boots):
                   "resent share")
 
 
+METRIC = re.compile(r'([a-z_]+)(?:{([^}]*)})? ([0-9.]+|[+]Inf)')
+
+
+def parse_metrics(text):
+    """Prometheus' text form: {name with labels: number}, each well-formed."""
+    types, values = {}, {}
+    for line in text.splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            harness.check(name not in types, f"twice: {line}")
+            types[name] = kind
+        elif not line.startswith("# HELP "):
+            found = METRIC.fullmatch(line)
+            harness.check(found, f"no sample: {line}")
+            name = found.group(1)
+            family = name
+            for end in ("_bucket", "_sum", "_count"):
+                if types.get(name.removesuffix(end)) == "histogram":
+                    family = name.removesuffix(end)
+            harness.check(family in types, f"without a type: {line}")
+            key = line.rsplit(" ", 1)[0]
+            harness.check(key not in values, f"twice: {key}")
+            values[key] = float(found.group(3))
+    return values
+
+
+def test_metrics():
+    """Boots are counted by mode and outcome; buckets are cumulative."""
+    with daemon() as one:
+        one.start()
+        for number in (1, 2, 3):
+            by_ipxe(Machine(one, number), up=number == 1)
+        by_tftp(Machine(one, 4))
+        broken = Machine(one, 5)
+        broken.script()
+        broken.image(upto=1 << 20)
+        broken.script()
+        with urllib.request.urlopen(
+                f"http://127.0.0.1:{one.http}/metrics") as answer:
+            values = parse_metrics(answer.read().decode())
+        boots = {key: value for key, value in values.items()
+                 if key.startswith("netuki_boots_total") and value}
+        harness.equal(boots, {
+            'netuki_boots_total{mode="ipxe",outcome="complete"}': 3,
+            'netuki_boots_total{mode="ipxe",outcome="abandoned"}': 1,
+            'netuki_boots_total{mode="tftp-uki",outcome="complete"}': 1},
+            "boots")
+        whole = "netuki_boot_last_byte_seconds"
+        buckets = [value for key, value in values.items()
+                   if key.startswith(whole + '_bucket{mode="ipxe"')]
+        harness.equal(buckets, sorted(buckets), "buckets")
+        harness.equal((buckets[-1], values[whole + '_count{mode="ipxe"}']),
+                      (3, 3), "all")
+        harness.equal(values['netuki_boot_up_seconds_count{mode="ipxe"}'], 1,
+                      "up")
+        one.stop()
+
+
 def test_booted_is_for_machines():
     """Only a machine that there is can be up, and only by GET."""
     with daemon() as one:
@@ -432,6 +493,56 @@ def test_booted_is_for_machines():
         machine.get("/machines/lab-01/booted")
         one.wait_boots([True], lambda boot: boot["times"]["up"] is not None)
         one.stop()
+
+
+# With DHCP, in a network of its own.
+
+LAB_MAC = "52:54:00:aa:00:01"
+
+
+def lab_boots(lab):
+    """The boots of a laboratory's netukid, oldest first."""
+    return json.loads(lab.netukictl("boots", "--json").stdout)["boots"][::-1]
+
+
+def ask(client, xid, kind):
+    """Broadcasts a DISCOVER; when, by the clock that `started` is of."""
+    begun = time.time()
+    client.send(dhcp.discover(LAB_MAC, kind, xid=xid))
+    harness.check(client.replies(2.0, NETUKI_ADDRESS, enough=1),
+                  f"no answer to {kind}, xid {xid}")
+    return begun
+
+
+def test_dhcp_phases():
+    """DISCOVERs tell boots apart; times are those that the client saw."""
+    with Lab() as lab:
+        appliance.network(lab, dhcp=False)
+        appliance.add_image(lab, IMAGE, uki.build())
+        lab.host("client", "10.77.0.50/24", mac=LAB_MAC)
+        lab.start_netukid(appliance.config(lab, [
+            {"name": "lab-01", "mac": LAB_MAC, "image": IMAGE}]))
+        until(lambda: json.loads(lab.netukictl("images", "--json").stdout)[
+            "images"][0]["state"] == "ready", "the image is not ready")
+        url = f"http://{NETUKI_ADDRESS}/images/{IMAGE}"
+        with dhcp.Client(lab.ns("client")) as client:
+            begun = ask(client, 1, "uefi")
+            time.sleep(0.3)
+            ask(client, 1, "uefi")
+            again = ask(client, 2, "http")
+            lab.run(["curl", "-sf", "-o", "/dev/null", url], lab.ns("client"))
+            whole = time.time()
+            ask(client, 3, "http")
+        until(lambda: [boot["outcome"] for boot in lab_boots(lab)] ==
+              ["complete", "running"], "no two boots")
+        boot = lab_boots(lab)[0]
+        harness.equal((boot["firmware"], boot["mode"], boot["attempts"]),
+                      ("uefi", "http", 2), "firmware, mode and attempts")
+        harness.equal(len(boot["digest"] or ""), 64, "length of the digest")
+        seen = {"discover": begun, "offer": again, "last_byte": whole}
+        for name, wanted in seen.items():
+            late = boot["started"] + boot["times"][name] - wanted
+            harness.check(-0.2 < late < 0.2, f"{name}: off by {late:.3f} s")
 
 
 # What disks do.

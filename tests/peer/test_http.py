@@ -39,10 +39,17 @@ def contents(size):
 
 
 def free_port():
-    """A TCP port that nobody listens on, of both families."""
-    with socket.socket(socket.AF_INET6) as probe:
-        probe.bind(("::", 0))
-        return probe.getsockname()[1]
+    """A TCP port that nobody listens on, of both families.
+
+    It is none that the kernel gives out: a probe of such a port, while nobody
+    listens there, can connect to itself.
+    """
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket(socket.AF_INET6) as probe, \
+                contextlib.suppress(OSError):
+            probe.bind(("::", port))
+            return port
 
 
 class Served:

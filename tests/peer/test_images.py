@@ -546,7 +546,8 @@ def test_inspect():
         harness.equal(listed["kernel"], "6.1.0-test", "kernel")
         harness.equal(listed["os"], "Test 1", "os")
         harness.equal(listed["cmdline"], "quiet splash", "cmdline")
-        harness.equal(listed["sha256"], oci.digest(path.read_bytes()), "sha256")
+        harness.equal(listed["sha256"], oci.digest(path.read_bytes()),
+                      "sha256")
         harness.equal([path["works"] for path in listed["paths"].values()],
                       [True] * 4, "boot paths")
         harness.equal([s["name"] for s in listed["sections"]],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import appliance, harness, netns, uki  # noqa: E402
+from lab import appliance, harness, netns, paths, uki  # noqa: E402
 from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
 
 RRQ, WRQ, DATA, ACK, ERROR, OACK = range(1, 7)
@@ -352,7 +352,9 @@ def test_flood():
         good.get()
         good.send(ack(1))
         good.finish(first=2)
-        harness.check(memory(lab.netukid) < before + 4096,
+        # AddressSanitizer keeps for a while what was freed.
+        allowed = 65536 if paths.BUILD.name == "san" else 4096
+        harness.check(memory(lab.netukid) < before + allowed,
                       f"memory grew from {before} to {memory(lab.netukid)} kB")
 
 

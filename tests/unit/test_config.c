@@ -195,48 +195,6 @@ static void test_resolve(void **state)
 	config_unref(config);
 }
 
-/* A pin goes with an image that is said in the same place or later. */
-static void test_resolve_pin(void **state)
-{
-#define A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-	static const char text[] =
-		"defaults: {image: d.efi, sha256: " A "}\n"
-		"groups: {g: {image: g.efi}, p: {sha256: " B "}}\n"
-		"machines:\n"
-		"  - {name: plain, serial: A}\n"
-		"  - {name: other, serial: B, group: g}\n"
-		"  - {name: group, serial: C, group: p}\n"
-		"  - {name: own, serial: D, group: g, sha256: " B "}\n"
-		"  - {name: image, serial: E, group: p, image: m.efi}\n";
-	static const struct {
-		const char *machine, *image, *sha256;
-	} cases[] = {
-		{"plain", "d.efi", A},
-		{"other", "g.efi", NULL},
-		{"group", "d.efi", B},
-		{"own", "g.efi", B},
-		{"image", "m.efi", NULL},
-	};
-#undef A
-#undef B
-	struct config *config = good(text);
-
-	(void)state;
-	for (size_t i = 0; i < N(cases); i++) {
-		struct config_resolved r;
-
-		config_resolve(
-			config, config_find_name(config, cases[i].machine), &r);
-		if (strcmp(r.image, cases[i].image) != 0 ||
-			!r.sha256 != !cases[i].sha256 ||
-			(r.sha256 && strcmp(r.sha256, cases[i].sha256) != 0))
-			fail_msg("%s: %s %s", cases[i].machine, r.image,
-				r.sha256 ? r.sha256 : "none");
-	}
-	config_unref(config);
-}
-
 static const char identities[] =
 	"machines:\n"
 	"  - {name: both, mac: [52:54:00:00:00:01, 52-54-00-00-00-02],\n"
@@ -618,7 +576,6 @@ int main(void)
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_resolve),
-		cmocka_unit_test(test_resolve_pin),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_find_many),
 		cmocka_unit_test(test_places),

@@ -488,6 +488,53 @@ static void test_check(void **state)
 	config_report_done(&report);
 }
 
+/* A pin goes with an image that is said in the same place or later. */
+static void test_resolve_pin(void **state)
+{
+#define A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	static const char text[] =
+		"defaults: {image: d.efi, sha256: " A "}\n"
+		"groups: {g: {image: g.efi}, p: {sha256: " B "}}\n"
+		"machines:\n"
+		"  - {name: plain, serial: A}\n"
+		"  - {name: other, serial: B, group: g}\n"
+		"  - {name: group, serial: C, group: p}\n"
+		"  - {name: own, serial: D, group: g, sha256: " B "}\n"
+		"  - {name: image, serial: E, group: p, image: m.efi}\n";
+	static const struct {
+		const char *machine, *image, *sha256;
+	} cases[] = {
+		{"plain", "d.efi", A},
+		{"other", "g.efi", NULL},
+		{"group", "d.efi", B},
+		{"own", "g.efi", B},
+		{"image", "m.efi", NULL},
+	};
+#undef A
+#undef B
+	struct config_report report;
+	struct config *pinned;
+
+	(void)state;
+	config_report_init(&report);
+	pinned = config_load_text("pins.yaml", text, sizeof(text) - 1, &report);
+	assert_non_null(pinned);
+	for (size_t i = 0; i < N(cases); i++) {
+		struct config_resolved r;
+
+		config_resolve(
+			pinned, config_find_name(pinned, cases[i].machine), &r);
+		if (!r.image || strcmp(r.image, cases[i].image) != 0 ||
+			!r.sha256 != !cases[i].sha256 ||
+			(r.sha256 && strcmp(r.sha256, cases[i].sha256) != 0))
+			fail_msg("%s: %s %s", cases[i].machine, r.image,
+				r.sha256 ? r.sha256 : "none");
+	}
+	config_unref(pinned);
+	config_report_done(&report);
+}
+
 static void test_json(void **state)
 {
 	const struct image *image = images_find(images, "x.efi");
@@ -526,6 +573,7 @@ int main(void)
 		cmocka_unit_test(test_plans),
 		cmocka_unit_test(test_seen),
 		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_resolve_pin),
 		cmocka_unit_test(test_json),
 	};
 
