@@ -40,6 +40,7 @@ struct http_conn {
 	bool partial;	  /* a range that ends before the file does */
 	bool ours;	  /* it breaks off for a reason at our end */
 	bool paced;	  /* the kernel paces it */
+	bool held;	  /* in the list of that name: its end waits */
 	bool has_mac, asked_mac;
 	struct mac mac;
 	struct in6_addr peer, local; /* IPv4 addresses as ::ffff:A.B.C.D */
@@ -54,6 +55,7 @@ struct http_conn {
 	struct view *view;
 	uint64_t view_at, view_end;
 	uint64_t warm_to; /* the page cache had it up to here */
+	int queued;	  /* in the socket, when its end was last looked at */
 	uint64_t begin_us, begin_at;
 	char *path; /* of the running answer, for the journal */
 	struct worker_job *job;
@@ -64,12 +66,12 @@ TAILQ_HEAD(http_conns, http_conn);
 struct http_service {
 	struct netuki *netuki;
 	int fd; /* -1: no longer listening */
-	struct event *acceptable, *tick;
+	struct event *acceptable, *tick, *held_tick;
 	bool paused;	     /* not accepting for now */
 	uint64_t paused_us;  /* when that was last said; 0: never */
 	unsigned open_max;   /* connections */
 	unsigned bulk_count; /* running ones */
-	struct http_conns conns, bulk_waiting;
+	struct http_conns conns, bulk_waiting, held;
 	struct http_counts counts;
 	uint16_t per_addr[4096]; /* connections, by a hash of the address */
 };
@@ -110,6 +112,13 @@ void http_send_break(struct http_conn *conn, const char *why);
 /* Write an event of this connection into the journal. */
 void http_note(struct http_conn *conn, enum journal_kind kind, const char *path,
 	const char *detail);
+
+/*
+ * The end of a large answer is held back until the client has all before it:
+ * see http_send.c. Looks at those that wait; and takes one out of the list.
+ */
+void http_held_tick(struct http_service *s);
+void http_held_drop(struct http_conn *conn);
 
 /* http_bulk.c: answers above HTTP_BULK_MIN. */
 

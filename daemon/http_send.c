@@ -1,5 +1,7 @@
 #include <errno.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "daemon/clock.h"
@@ -7,6 +9,7 @@
 #include "daemon/reader.h"
 
 #define PROBE (128u << 10) /* the kernel reads ahead by about so much */
+#define END   512	   /* bytes of a large answer that are held back */
 
 void http_note(struct http_conn *conn, enum journal_kind kind, const char *path,
 	const char *detail)
@@ -124,24 +127,103 @@ static enum http_sent warm_up(struct http_conn *conn)
 	return HTTP_SENT_GONE;
 }
 
+static enum http_sent break_changed(struct http_conn *conn)
+{
+	conn->ours = true;
+	http_send_break(conn, "the file was changed while it was sent");
+	return HTTP_SENT_GONE;
+}
+
+static const struct timeval soon = {0, 1000};
+
+static void hold(struct http_conn *conn)
+{
+	struct http_service *s = conn->service;
+
+	if (!conn->held)
+		TAILQ_INSERT_TAIL(&s->held, conn, bulk_link);
+	conn->held = true;
+	if (!event_pending(s->held_tick, EV_TIMEOUT, NULL))
+		event_add(s->held_tick, &soon);
+}
+
+/*
+ * sendfile gives the socket references to the page cache: what is queued there
+ * still changes when the file is rewritten. So the last bytes of a large
+ * answer wait until all before them has reached the client, and leave, as a
+ * copy, only if the file is still the same: the client must not take a
+ * mixture for a whole.
+ */
+static enum http_sent send_end(struct http_conn *conn)
+{
+	char end[END];
+	struct iovec iov = {end, conn->view_end - conn->view_at};
+	ssize_t n;
+
+	if (ioctl(conn->fd, SIOCOUTQ, &conn->queued) == 0 && conn->queued > 0) {
+		hold(conn);
+		return HTTP_SENT_WAIT;
+	}
+	if (view_readv(conn->view, &iov, 1, conn->view_at, true) ||
+		!view_is_whole(conn->view))
+		return break_changed(conn);
+	n = send(conn->fd, end, iov.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		http_send_break(conn, strerror(errno));
+		return HTTP_SENT_GONE;
+	}
+	if (n > 0) {
+		conn->view_at += (uint64_t)n;
+		conn->service->counts.bytes += (uint64_t)n;
+	}
+	return conn->view_at < conn->view_end ? HTTP_SENT_PART : HTTP_SENT_ALL;
+}
+
+void http_held_drop(struct http_conn *conn)
+{
+	if (conn->held)
+		TAILQ_REMOVE(&conn->service->held, conn, bulk_link);
+	conn->held = false;
+}
+
+void http_held_tick(struct http_service *s)
+{
+	struct http_conn *conn, *next;
+
+	for (conn = TAILQ_FIRST(&s->held); conn; conn = next) {
+		int queued = 0;
+
+		/* Going on with one frees none but itself. */
+		next = TAILQ_NEXT(conn, bulk_link);
+		if (ioctl(conn->fd, SIOCOUTQ, &queued) == 0 && queued > 0) {
+			if (queued < conn->queued)
+				http_conn_set_deadline(
+					conn, HTTP_PROGRESS_DEADLINE_S);
+			conn->queued = queued;
+			continue;
+		}
+		http_held_drop(conn);
+		http_conn_resume(conn);
+	}
+	if (!TAILQ_EMPTY(&s->held))
+		event_add(s->held_tick, &soon);
+}
+
 /* At most `budget` bytes of the body. */
 static enum http_sent send_view(struct http_conn *conn, uint64_t budget)
 {
 	uint64_t left = conn->view_end - conn->view_at;
+	uint64_t end = conn->bulk == HTTP_BULK_NONE ? 0 : END;
 
+	if (end && left <= end)
+		return send_end(conn);
+	left -= end;
 	if (budget > left)
 		budget = left;
 	if (!is_warm(conn, budget))
 		return warm_up(conn);
-	/*
-	 * The end is held back until it is sure that all before it was of one
-	 * file: the client must not take a mixture for a whole.
-	 */
-	if (budget == left && !view_is_whole(conn->view)) {
-		conn->ours = true;
-		http_send_break(conn, "the file was changed while it was sent");
-		return HTTP_SENT_GONE;
-	}
+	if (budget == left && !view_is_whole(conn->view))
+		return break_changed(conn);
 	while (budget) {
 		int64_t n = view_send(conn->view, conn->fd, conn->view_at,
 			budget, budget < left);
@@ -162,6 +244,8 @@ static enum http_sent send_view(struct http_conn *conn, uint64_t budget)
 		budget -= (uint64_t)n;
 		left -= (uint64_t)n;
 	}
+	if (!left && end)
+		return send_end(conn);
 	return left ? HTTP_SENT_PART : HTTP_SENT_ALL;
 }
 
@@ -188,8 +272,8 @@ enum http_sent http_send(struct http_conn *conn)
 void http_send_drop(struct http_conn *conn, uint64_t len)
 {
 	http_conn_set_deadline(conn, HTTP_PROGRESS_DEADLINE_S);
-	/* The last byte is not for now: an answer ends in its turn. */
+	/* Its end is not for now: an answer ends in its turn. */
 	if (!conn->job && conn->out_at == conn->out_len &&
-		conn->view_end - conn->view_at > len)
+		conn->view_end - conn->view_at > len + END)
 		send_view(conn, len);
 }

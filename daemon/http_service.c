@@ -51,6 +51,7 @@ void http_conn_free(struct http_conn *conn)
 	free(conn->in);
 	free(conn->out);
 	free(conn->path);
+	http_held_drop(conn);
 	http_bulk_end(conn);
 	free(conn);
 	accept_again(s);
@@ -107,6 +108,12 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+static void on_held_tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	http_held_tick(arg);
+}
+
 /* One sweep a second serves every deadline. */
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -142,7 +149,8 @@ static int start_listening(struct http_service *s)
 	s->acceptable = event_new(
 		s->netuki->base, s->fd, EV_READ | EV_PERSIST, on_acceptable, s);
 	s->tick = event_new(s->netuki->base, -1, EV_PERSIST, on_tick, s);
-	if (!s->acceptable || !s->tick)
+	s->held_tick = evtimer_new(s->netuki->base, on_held_tick, s);
+	if (!s->acceptable || !s->tick || !s->held_tick)
 		return -ENOMEM;
 	event_add(s->acceptable, NULL);
 	event_add(s->tick, &second);
@@ -167,6 +175,7 @@ int http_service_new(struct netuki *netuki, struct http_service **ret)
 				: DESCRIPTORS_LEFT;
 	TAILQ_INIT(&s->conns);
 	TAILQ_INIT(&s->bulk_waiting);
+	TAILQ_INIT(&s->held);
 	err = start_listening(s);
 	if (err) {
 		http_service_free(s);
@@ -206,6 +215,8 @@ void http_service_free(struct http_service *s)
 		http_conn_free(TAILQ_FIRST(&s->conns));
 	if (s->tick)
 		event_free(s->tick);
+	if (s->held_tick)
+		event_free(s->held_tick);
 	free(s);
 }
 

@@ -2,6 +2,7 @@
 """What the TFTP server does with bad, forged and unusual packets."""
 
 import json
+import os
 import socket
 import struct
 import sys
@@ -314,6 +315,40 @@ def test_who_is_served():
             client.ask("absent.bin")
             got = client.get(0.5)
             harness.check(bool(got) == bool(wanted), "answer to a bad name")
+
+
+def test_cold_file():
+    """A file that has to be read from the disk arrives whole."""
+    with served() as lab:
+        for turn in range(2):
+            with open(lab.tmp / "bulk.bin", "rb") as file:
+                os.fsync(file.fileno())
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            client = Client(lab)
+            client.ask("bulk.bin", blksize=1468, windowsize=turn + 1)
+            client.options()
+            client.send(ack(0))
+            client.finish(BULK, blksize=1468)
+
+
+def test_replaced_file():
+    """A file that is written over in place never arrives whole."""
+    with served() as lab:
+        client = Client(lab)
+        client.ask()
+        harness.equal(client.get()[:2], (DATA, 1), "first block")
+        with open(lab.tmp / "small.bin", "r+b") as file:
+            file.write(b"new")
+        number = 1
+        while True:
+            client.send(ack(number))
+            packet = client.get()
+            harness.check(packet, "it fell silent")
+            if packet[0] == ERROR:
+                break
+            number = packet[1]
+            harness.check(len(packet[2]) == 512, "the last block came")
+        harness.equal(packet[:2], (ERROR, 0), "what ends it")
 
 
 def memory(process):
