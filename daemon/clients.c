@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/netif.h"
+
 #define BUCKETS 4096
 #define RELAYS	64
 
@@ -103,11 +105,12 @@ struct client_record *clients_touch(
 	return record;
 }
 
-void clients_set_ip(
-	struct clients *clients, struct client_record *record, uint32_t ip)
+void clients_set_ip(struct clients *clients, struct client_record *record,
+	uint32_t ip, uint64_t now_us)
 {
 	struct client_record *other;
 
+	record->ip_us = now_us;
 	if (record->ip == ip)
 		return;
 	other = ip ? clients_find_ip(clients, ip) : NULL;
@@ -121,6 +124,34 @@ void clients_set_ip(
 	if (ip)
 		LIST_INSERT_HEAD(
 			&clients->ip[hash(&ip, sizeof(ip))], record, by_ip);
+}
+
+/* An address changes hands no faster than this. */
+#define IP_FRESH_US 5000000
+
+bool clients_identify(struct clients *clients, const struct netifs *netifs,
+	unsigned ifindex, uint32_t ip, uint64_t now_us, bool cheap,
+	struct mac *ret)
+{
+	struct client_record *seen = clients_find_ip(clients, ip), *record;
+	const struct netif *netif;
+
+	if (seen && now_us - seen->ip_us < IP_FRESH_US) {
+		*ret = seen->mac;
+		return true;
+	}
+	netif = cheap ? NULL : netif_by_index(netifs, ifindex);
+	if (netif && !netif->loopback && netif_is_on_link(netif, ip) &&
+		netifs_neighbour(netifs, ifindex, ip, ret)) {
+		record = clients_find(clients, ret);
+		if (record)
+			clients_set_ip(clients, record, ip, now_us);
+		return true;
+	}
+	if (!seen)
+		return false;
+	*ret = seen->mac;
+	return true;
 }
 
 const struct client_list *clients_list(const struct clients *clients)

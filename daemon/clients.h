@@ -20,6 +20,7 @@
 struct client_record {
 	struct mac mac;
 	uint32_t ip;	  /* last known; 0: none */
+	uint64_t ip_us;	  /* when that was last seen to be so */
 	unsigned ifindex; /* where it was last heard */
 	enum pxe_firmware firmware;
 	enum arch arch;
@@ -43,6 +44,7 @@ struct client_record {
 TAILQ_HEAD(client_list, client_record);
 
 struct clients;
+struct netifs;
 
 struct clients *clients_new(void);
 void clients_free(struct clients *clients);
@@ -54,9 +56,18 @@ struct client_record *clients_find(
 	const struct clients *clients, const struct mac *mac);
 struct client_record *clients_find_ip(
 	const struct clients *clients, uint32_t ip);
+/*
+ * Whose address is this, at now_us? What was seen a moment ago counts; then
+ * what the kernel knows of its neighbours on that interface, as leases move
+ * from one machine to another; then, behind a relay, what was seen last.
+ * cheap: do not ask the kernel. False: nobody knows.
+ */
+bool clients_identify(struct clients *clients, const struct netifs *netifs,
+	unsigned ifindex, uint32_t ip, uint64_t now_us, bool cheap,
+	struct mac *ret);
 /* The client now has this address; no other has it any more. */
-void clients_set_ip(
-	struct clients *clients, struct client_record *record, uint32_t ip);
+void clients_set_ip(struct clients *clients, struct client_record *record,
+	uint32_t ip, uint64_t now_us);
 /*
  * A DHCP relay at this address was answered; the last 64 are remembered. Its
  * clients' addresses are near its own, but nobody says how near: a /16.

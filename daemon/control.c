@@ -4,6 +4,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ struct caller {
 struct control {
 	struct netuki *netuki;
 	int fd;
+	int spare; /* a descriptor in reserve */
 	struct event *acceptable;
 	struct journal_reader reader;
 	unsigned n_callers;
@@ -216,6 +218,21 @@ static void on_readable(struct bufferevent *bev, void *arg)
 	free(line);
 }
 
+/*
+ * No descriptor is left: with the one in reserve the caller is sent away, or
+ * the loop would be told of it for ever.
+ */
+static void turn_away(struct control *control)
+{
+	int conn;
+
+	close(control->spare);
+	conn = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (conn >= 0)
+		close(conn);
+	control->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct timeval patience = {CONTROL_PATIENCE_S, 0};
@@ -224,8 +241,11 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 	struct caller *caller;
 
 	(void)what;
-	if (conn < 0)
+	if (conn < 0) {
+		if (errno == EMFILE || errno == ENFILE)
+			turn_away(control);
 		return;
+	}
 	caller = control->n_callers < CONTROL_MAX_CLIENTS
 			 ? calloc(1, sizeof(*caller))
 			 : NULL;
@@ -261,14 +281,18 @@ static bool is_in_use(const struct sockaddr_un *addr)
 static int listen_on(struct control *control, const struct sockaddr_un *addr)
 {
 	const struct group *group = getgrnam("netuki");
+	struct stat st;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
-	unlink(addr->sun_path);
+	/* What a netukid left that was killed; nothing else is removed. */
+	if (lstat(addr->sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
+		unlink(addr->sun_path);
 	if (bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) ||
-		chmod(addr->sun_path, 0660) || listen(fd, 16)) {
-		int err = -errno;
+		chmod(addr->sun_path, 0660) ||
+		listen(fd, CONTROL_MAX_CLIENTS)) {
+		int err = errno == EADDRINUSE ? -EEXIST : -errno;
 
 		close(fd);
 		return err;
@@ -292,6 +316,7 @@ int control_new(struct netuki *netuki, struct control **ret)
 		return -ENOMEM;
 	control->netuki = netuki;
 	control->fd = -1;
+	control->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	LIST_INIT(&control->callers);
 	err = strlen(path) < sizeof(addr.sun_path) ? 0 : -ENAMETOOLONG;
 	if (!err) {
@@ -303,6 +328,7 @@ int control_new(struct netuki *netuki, struct control **ret)
 		log_error("control: %s: %s", path,
 			err == -EADDRINUSE ? "another netukid answers there"
 					   : strerror(-err));
+		close(control->spare);
 		free(control);
 		return err;
 	}
@@ -328,6 +354,7 @@ void control_free(struct control *control)
 		caller_free(LIST_FIRST(&control->callers));
 	if (control->acceptable)
 		event_free(control->acceptable);
+	close(control->spare);
 	close(control->fd);
 	unlink(control->path);
 	free(control);

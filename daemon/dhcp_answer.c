@@ -55,7 +55,8 @@ static void note_client(struct dhcp_answerer *s, struct asked *a)
 	memcpy(r->vendor, a->who.vendor, sizeof(r->vendor));
 	r->asked++;
 	if (a->message->ciaddr)
-		clients_set_ip(s->netuki->clients, r, a->message->ciaddr);
+		clients_set_ip(
+			s->netuki->clients, r, a->message->ciaddr, clock_us());
 	a->record = r;
 	if (a->ask == PXE_ASK_ACK)
 		r->offer.led_on = true;
@@ -158,6 +159,15 @@ static void address(const struct asked *a, const struct dhcp_heard *in,
 	}
 }
 
+/* Can a machine or a relay have this address? 0: it has none, which may be. */
+static bool is_possible(const struct netuki *netuki, uint32_t addr)
+{
+	uint32_t net = addr >> 24;
+
+	return !addr || (net != 0 && net != 127 && net < 224 &&
+				!netifs_have(netuki->netifs, addr));
+}
+
 /* Is it for us: by a broadcast, or to an address of this host? */
 static bool is_to_us(
 	const struct netuki *netuki, const struct netif *netif, uint32_t to)
@@ -191,7 +201,8 @@ void dhcp_answer(struct dhcp_answerer *s, const struct dhcp_heard *in,
 		return;
 	}
 	a.ask = pxe_identify(&message, on_pxe_port, &a.who, &why);
-	if (a.ask == PXE_ASK_NOTHING) {
+	if (a.ask == PXE_ASK_NOTHING || !is_possible(netuki, message.giaddr) ||
+		!is_possible(netuki, message.ciaddr)) {
 		s->counts.ignored++;
 		return;
 	}

@@ -12,7 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/netuki.h"
 #include "daemon/socket.h"
+#include "daemon/turn.h"
 #include "proto/ipv4.h"
 
 #define BATCH	   32
@@ -34,6 +36,7 @@ struct dhcp_packet {
 	int ear, mouth;
 	uint16_t port;
 	struct event *event;
+	struct turn turn;
 	struct dhcp_packet_calls calls;
 	struct slot slot[BATCH];
 	struct mmsghdr in[BATCH], out[BATCH];
@@ -152,6 +155,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	int n;
 
 	(void)what;
+	turn_take(&p->turn);
 	for (unsigned i = 0; i < BATCH; i++)
 		p->in[i].msg_hdr.msg_namelen = sizeof(p->slot[i].from);
 	n = recvmmsg(fd, p->in, BATCH, MSG_DONTWAIT, NULL);
@@ -237,7 +241,7 @@ int dhcp_packet_new(struct event_base *base, uint16_t port,
 	if (p->mouth >= 0)
 		p->event = event_new(
 			base, p->ear, EV_READ | EV_PERSIST, on_readable, p);
-	if (!p->event) {
+	if (!p->event || turn_init(&p->turn, base, p->event)) {
 		if (p->ear < 0)
 			err = p->ear;
 		else if (p->mouth < 0)
@@ -245,7 +249,7 @@ int dhcp_packet_new(struct event_base *base, uint16_t port,
 		dhcp_packet_free(p);
 		return err;
 	}
-	event_priority_set(p->event, 0);
+	event_priority_set(p->event, NETUKI_PRIORITY_DHCP);
 	event_add(p->event, NULL);
 	*ret = p;
 	return 0;
@@ -255,6 +259,7 @@ void dhcp_packet_free(struct dhcp_packet *p)
 {
 	if (!p)
 		return;
+	turn_done(&p->turn);
 	if (p->event)
 		event_free(p->event);
 	if (p->ear >= 0)

@@ -11,6 +11,7 @@
 #include "daemon/dhcp_packet.h"
 #include "daemon/log.h"
 #include "daemon/socket.h"
+#include "daemon/turn.h"
 
 #define BATCH 32
 
@@ -26,12 +27,17 @@ struct slot {
 		__attribute__((aligned(sizeof(long))));
 };
 
+struct port {
+	int fd; /* -1: none */
+	struct event *event;
+	struct turn turn;
+};
+
 struct dhcp_service {
 	struct dhcp_answerer answerer;
 	struct event_base *base;
 	struct dhcp_packet *packet; /* port 67 without binding it, or NULL */
-	int fd67, fd4011;	    /* -1: none */
-	struct event *event67, *event4011;
+	struct port server, pxe;
 	struct slot slot[BATCH];
 	struct mmsghdr in[BATCH], out[BATCH];
 };
@@ -118,6 +124,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	int n;
 
 	(void)what;
+	turn_take(&(fd == s->pxe.fd ? &s->pxe : &s->server)->turn);
 	for (unsigned i = 0; i < BATCH; i++) {
 		struct msghdr *m = &s->in[i].msg_hdr;
 
@@ -128,7 +135,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	n = recvmmsg(fd, s->in, BATCH, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < n; i++)
 		if (take(s, &s->slot[i], s->in[i].msg_len, &s->in[i].msg_hdr,
-			    &s->out[n_out].msg_hdr, fd == s->fd4011))
+			    &s->out[n_out].msg_hdr, fd == s->pxe.fd))
 			n_out++;
 	if (n_out)
 		send_all(s, fd, n_out);
@@ -150,23 +157,31 @@ static void init_slots(struct dhcp_service *s)
 }
 
 static int listen_on(struct dhcp_service *s, const char *what, uint32_t addr,
-	uint16_t port, bool reuse, int *ret_fd, struct event **ret_event)
+	uint16_t number, bool reuse, struct port *port)
 {
-	int fd = socket_udp(addr, port, reuse);
+	int fd = socket_udp(addr, number, reuse);
 
 	if (fd < 0) {
-		socket_log_failure(what, false, addr, port, fd);
+		socket_log_failure(what, false, addr, number, fd);
 		return fd;
 	}
-	*ret_fd = fd;
-	*ret_event =
+	port->fd = fd;
+	port->event =
 		event_new(s->base, fd, EV_READ | EV_PERSIST, on_readable, s);
-	if (!*ret_event)
+	if (!port->event || turn_init(&port->turn, s->base, port->event))
 		return -ENOMEM;
-	/* DHCP goes before everything else. */
-	event_priority_set(*ret_event, 0);
-	event_add(*ret_event, NULL);
+	event_priority_set(port->event, NETUKI_PRIORITY_DHCP);
+	event_add(port->event, NULL);
 	return 0;
+}
+
+static void port_done(struct port *port)
+{
+	turn_done(&port->turn);
+	if (port->event)
+		event_free(port->event);
+	if (port->fd >= 0)
+		close(port->fd);
 }
 
 /*
@@ -190,7 +205,7 @@ static int open_server_port(
 			 "sends are not heard, nor other PXE servers",
 			strerror(-err));
 	return listen_on(s, "ProxyDHCP", listen ? listen : INADDR_BROADCAST,
-		port, true, &s->fd67, &s->event67);
+		port, true, &s->server);
 }
 
 int dhcp_service_new(struct netuki *netuki, struct dhcp_service **ret)
@@ -204,11 +219,11 @@ int dhcp_service_new(struct netuki *netuki, struct dhcp_service **ret)
 	s->answerer.netuki = netuki;
 	s->answerer.limit.burst = 10;
 	s->base = netuki->base;
-	s->fd67 = s->fd4011 = -1;
+	s->server.fd = s->pxe.fd = -1;
 	init_slots(s);
 	/* First the port that is ours alone: it tells of a second netukid. */
 	err = listen_on(s, "ProxyDHCP (PXE port)", config->dhcp.listen,
-		config->dhcp.pxe_port, false, &s->fd4011, &s->event4011);
+		config->dhcp.pxe_port, false, &s->pxe);
 	if (!err)
 		err = open_server_port(
 			s, config->dhcp.listen, config->dhcp.port);
@@ -225,14 +240,8 @@ void dhcp_service_free(struct dhcp_service *s)
 	if (!s)
 		return;
 	dhcp_packet_free(s->packet);
-	if (s->event67)
-		event_free(s->event67);
-	if (s->event4011)
-		event_free(s->event4011);
-	if (s->fd67 >= 0)
-		close(s->fd67);
-	if (s->fd4011 >= 0)
-		close(s->fd4011);
+	port_done(&s->server);
+	port_done(&s->pxe);
 	free(s);
 }
 

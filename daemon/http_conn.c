@@ -27,9 +27,6 @@ void http_conn_wait(struct http_conn *conn, bool writing)
 	event_assign(&conn->event, conn->service->netuki->base, conn->fd,
 		(short)(EV_PERSIST | (writing ? EV_WRITE : EV_READ)), on_event,
 		conn);
-	/* Nothing small waits for the large: priorities are main.c's. */
-	if (writing && conn->view_end - conn->view_at > HTTP_BULK_MIN)
-		event_priority_set(&conn->event, NETUKI_PRIORITY_BULK);
 	event_add(&conn->event, NULL);
 	conn->writing = writing;
 }

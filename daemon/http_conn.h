@@ -94,9 +94,14 @@ void http_conn_free(struct http_conn *conn);
 
 /* http_send.c: the answer. */
 
-/* For one client before others get a turn; and when there are no others. */
-#define HTTP_CHUNK	 (512u << 10)
+/*
+ * For one large download before others get a turn, by how many there are: a
+ * script waits for one turn of each.
+ */
 #define HTTP_CHUNK_ALONE (2u << 20)
+#define HTTP_CHUNK_FEW	 (512u << 10)
+#define HTTP_CHUNK_MANY	 (128u << 10)
+#define HTTP_FEW	 8
 
 enum http_sent {
 	HTTP_SENT_ALL,

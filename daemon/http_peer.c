@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "daemon/clients.h"
+#include "daemon/clock.h"
 #include "daemon/http_conn.h"
 #include "daemon/netif.h"
 
@@ -125,19 +126,12 @@ void http_peer_identify(struct http_conn *conn)
 {
 	struct netuki *netuki = conn->service->netuki;
 	uint32_t ip = http_peer_ip(conn);
-	const struct client_record *r;
 
 	if (conn->has_mac || conn->asked_mac || !ip)
 		return;
 	conn->asked_mac = true;
-	r = clients_find_ip(netuki->clients, ip);
-	if (r) {
-		conn->mac = r->mac;
-		conn->has_mac = true;
-	} else if (conn->ifindex && ip >> 24 != 127) {
-		conn->has_mac = netifs_neighbour(
-			netuki->netifs, conn->ifindex, ip, &conn->mac);
-	}
+	conn->has_mac = clients_identify(netuki->clients, netuki->netifs,
+		conn->ifindex, ip, clock_us(), false, &conn->mac);
 }
 
 uint16_t *http_peer_count(struct http_conn *conn)

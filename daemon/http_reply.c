@@ -144,7 +144,7 @@ void http_reply_view(struct http_conn *conn, const struct http_request *request,
 	 * What the catalogue has not seen yet: it will be another image. What
 	 * goes out at one go is looked at then, and once is enough.
 	 */
-	if ((!answer.length || answer.length > HTTP_CHUNK) &&
+	if ((!answer.length || answer.length > HTTP_BULK_MIN) &&
 		!view_is_whole(view)) {
 		view_unref(view);
 		answer_status(conn, request, 503, "the file is being changed");
@@ -237,7 +237,8 @@ static void answer_script(struct http_conn *conn,
 			clients_touch(netuki->clients, &client.mac, clock_us());
 
 		if (http_peer_ip(conn))
-			clients_set_ip(netuki->clients, r, http_peer_ip(conn));
+			clients_set_ip(netuki->clients, r, http_peer_ip(conn),
+				clock_us());
 		conn->mac = client.mac;
 		conn->has_mac = true;
 	}

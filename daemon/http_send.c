@@ -251,7 +251,9 @@ static enum http_sent send_view(struct http_conn *conn, uint64_t budget)
 
 static uint64_t chunk_of(const struct http_service *s)
 {
-	return s->bulk_count > 1 ? HTTP_CHUNK : HTTP_CHUNK_ALONE;
+	if (s->bulk_count <= 1)
+		return HTTP_CHUNK_ALONE;
+	return s->bulk_count <= HTTP_FEW ? HTTP_CHUNK_FEW : HTTP_CHUNK_MANY;
 }
 
 enum http_sent http_send(struct http_conn *conn)

@@ -116,7 +116,11 @@ static void add(struct images *images, struct image *image)
 		images->image[images->n++] = image;
 		return;
 	}
-	image_free(image);
+	/* One that was kept is still in the old list, which lets it go. */
+	if (image->kept)
+		image->kept = false;
+	else
+		image_free(image);
 	if (!p->said_too_many)
 		log_warn("%s holds more than %d images: the rest is left out",
 			p->directory, IMAGES_MAX);

@@ -35,7 +35,7 @@ struct journal_event {
 	const char *file;	    /* file name, path or URL; NULL: none */
 	uint64_t bytes;		    /* sent so far */
 	bool partial; /* a range was asked for, and it ends before the file */
-	uint64_t us;		    /* how long it took; 0: not said */
+	uint64_t us;  /* how long it took; 0: not said */
 	uint32_t xid; /* DISCOVER and REQUEST: the DHCP transaction */
 	bool ours;    /* it failed at our end: the file, or memory */
 	/* The end of a TFTP transfer; 0 blocks: nothing of the file went out */

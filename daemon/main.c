@@ -160,16 +160,16 @@ static void raise_limits(void)
 
 static int start_base(struct netuki *netuki)
 {
-	static const struct timeval bulk_slice = {0, 2000};
+	static const struct timeval slice = {0, 2000};
 	struct event_config *config = event_config_new();
 
 	if (config) {
 		event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 		event_config_set_flag(
 			config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
-		/* While bulk goes out, look after the others each so often. */
+		/* Between downloads look for DHCP each so often. */
 		event_config_set_max_dispatch_interval(
-			config, &bulk_slice, -1, NETUKI_PRIORITY_BULK);
+			config, &slice, -1, NETUKI_PRIORITY_NORMAL);
 		netuki->base = event_base_new_with_config(config);
 		event_config_free(config);
 	}

@@ -23,6 +23,7 @@ struct netifs {
 	struct event *readable, *settled;
 	void (*changed)(void *arg); /* NULL: nobody wants to know */
 	void *changed_arg;
+	bool said_full;
 	size_t n;
 	struct netif netif[NETIF_MAX];
 };
@@ -44,6 +45,11 @@ static void take_link(struct nl_object *object, void *arg)
 	unsigned flags = rtnl_link_get_flags(link);
 	struct netif *netif;
 
+	if (netifs->n == NETIF_MAX && !netifs->said_full) {
+		netifs->said_full = true;
+		log_warn("more than %d interfaces: those beyond are not served",
+			NETIF_MAX);
+	}
 	if (netifs->n == NETIF_MAX || !name)
 		return;
 	netif = &netifs->netif[netifs->n++];

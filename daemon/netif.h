@@ -18,7 +18,7 @@
 
 struct event_base;
 
-#define NETIF_MAX	256
+#define NETIF_MAX	1024
 #define NETIF_MAX_ADDRS 16
 
 struct netif_addr {

@@ -14,11 +14,13 @@
 
 struct event_base;
 
-/* Of events in the loop: the lower ones wait for the higher ones. */
+/*
+ * Of events in the loop. What goes before the rest takes turns with it, so
+ * that a flood stops nobody else: see daemon/turn.h.
+ */
 enum netuki_priority {
-	NETUKI_PRIORITY_DHCP,
-	NETUKI_PRIORITY_NORMAL, /* the default */
-	NETUKI_PRIORITY_BULK,	/* large downloads */
+	NETUKI_PRIORITY_DHCP,	/* and loaders over TFTP */
+	NETUKI_PRIORITY_NORMAL, /* the default: all else, in turn */
 	NETUKI_PRIORITY_MAX
 };
 

@@ -25,7 +25,7 @@
 #define STALE_US 1000000
 
 /* Priorities of events: see main.c. */
-enum { FIRST = 0, USUAL = 1 };
+enum { FIRST = NETUKI_PRIORITY_DHCP, USUAL = NETUKI_PRIORITY_NORMAL };
 
 /* What recvmmsg fills; only what was used has to be set up again. */
 static struct {
@@ -354,8 +354,11 @@ static bool port_turn(struct tftp_port *port)
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
+	struct tftp_port *port = arg;
+
 	(void)fd, (void)what;
-	port_turn(arg);
+	turn_take(&port->turn);
+	port_turn(port);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -400,6 +403,7 @@ static int port_start(struct tftp_port *port, int fd, int priority)
 		event_new(base, fd, EV_READ | EV_PERSIST, on_readable, port);
 	port->writable = event_new(base, fd, EV_WRITE, on_writable, port);
 	if (!port->readable || !port->writable ||
+		turn_init(&port->turn, base, port->readable) ||
 		event_priority_set(port->readable, priority) ||
 		event_priority_set(port->writable, priority) ||
 		event_add(port->readable, NULL))
@@ -409,6 +413,7 @@ static int port_start(struct tftp_port *port, int fd, int priority)
 
 static void port_stop(struct tftp_port *port)
 {
+	turn_done(&port->turn);
 	if (port->readable)
 		event_free(port->readable);
 	if (port->writable)

@@ -218,10 +218,6 @@ static bool is_no_segment(int err)
 static enum tftp_sent_result why_stopped(int err)
 {
 	switch (err) {
-	case ENETUNREACH:
-	case ENETDOWN:
-	case ENODEV:
-	case EADDRNOTAVAIL:
 	case EACCES:
 		return TFTP_SENT_GONE;
 	case EAGAIN:
@@ -229,8 +225,9 @@ static enum tftp_sent_result why_stopped(int err)
 	default:
 		/*
 		 * A device's queue is full (ENOBUFS), a packet filter dropped
-		 * it (EPERM), nobody answered ARP (EHOSTUNREACH): as if it
-		 * were lost on the way.
+		 * it (EPERM), nobody answered ARP (EHOSTUNREACH), a link or
+		 * an address is away for a moment: as if it were lost on the
+		 * way. Who never comes back is given up by the timers.
 		 */
 		return TFTP_SENT_ALL;
 	}

@@ -18,31 +18,19 @@ _Static_assert(
 	"a transfer must take at most 2 KiB");
 
 /*
- * Whose address is it? The kernel is asked only if nobody has told us before,
- * and not for one that never answered: it may be forged, and netlink is slow.
+ * Whose address is it? The kernel is not asked for one that never answered: it
+ * may be forged, and netlink is slow.
  */
 static void identify(struct transfer *t)
 {
 	struct netuki *netuki = t->service->netuki;
-	uint32_t ip = ntohl(t->path.peer.sin_addr.s_addr);
-	struct client_record *r = clients_find_ip(netuki->clients, ip);
-	const struct netif *netif;
 
-	if (r) {
-		t->mac = r->mac;
-		t->has_mac = true;
-	}
-	if (r || t->looked_up || !t->answered)
+	if (t->looked_up)
 		return;
-	t->looked_up = true;
-	netif = netif_by_index(netuki->netifs, t->ifindex);
-	if (!netif || netif->loopback || !netif_is_on_link(netif, ip) ||
-		!netifs_neighbour(netuki->netifs, t->ifindex, ip, &t->mac))
-		return;
-	t->has_mac = true;
-	r = clients_find(netuki->clients, &t->mac);
-	if (r)
-		clients_set_ip(netuki->clients, r, ip);
+	t->looked_up = t->answered;
+	t->has_mac = clients_identify(netuki->clients, netuki->netifs,
+		t->ifindex, ntohl(t->path.peer.sin_addr.s_addr), clock_us(),
+		!t->answered, &t->mac);
 }
 
 /* What happened to it; for its end, with what it took. */

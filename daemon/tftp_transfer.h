@@ -16,6 +16,7 @@
 #include "daemon/netif.h"
 #include "daemon/tftp_service.h"
 #include "daemon/tftp_socket.h"
+#include "daemon/turn.h"
 #include "proto/tftp.h"
 
 #define TFTP_REQUEST_MAX 1024 /* bytes; more is no request */
@@ -66,6 +67,7 @@ struct tftp_port {
 	struct tftp_service *service;
 	int fd; /* -1: none */
 	struct event *readable, *writable;
+	struct turn turn;
 	struct transfer_queue waiting; /* for room in the socket */
 	bool requests;		       /* they come here */
 	unsigned batch;		       /* packets to take in one turn */

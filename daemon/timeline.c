@@ -20,6 +20,7 @@ struct timeline {
 	struct boots *boots;
 	struct event *tick;
 	struct boot_metrics metrics;
+	struct log_limit limit; /* of lines about boots that failed */
 };
 
 static void describe(void *arg, struct boot *b)
@@ -92,7 +93,7 @@ static void say_failure(const struct boot *b, const char *who)
 }
 
 /* One line when the image is whole, one for the guest's word or a failure. */
-static void say(const struct boot *b, bool gone)
+static void say(struct timeline *timeline, const struct boot *b, bool gone)
 {
 	char who[BOOT_MACHINE_MAX + MAC_TEXT_LEN + 1];
 	char mac[MAC_TEXT_LEN];
@@ -117,7 +118,7 @@ static void say(const struct boot *b, bool gone)
 	case BOOT_OUTCOME_LOOPED:
 	case BOOT_OUTCOME_FAILED:
 	case BOOT_OUTCOME_LOST:
-		if (gone)
+		if (gone && log_allow(&timeline->limit))
 			say_failure(b, who);
 		break;
 	case BOOT_OUTCOME_RUNNING:
@@ -126,12 +127,24 @@ static void say(const struct boot *b, bool gone)
 	}
 }
 
+/*
+ * A DISCOVER costs a stranger nothing and may bear any address: what went no
+ * further is counted, and fills neither the log nor the history.
+ */
+static bool is_noise(const struct boot *b)
+{
+	return !b->machine[0] &&
+	       (b->step == BOOT_STEP_DHCP || b->step == BOOT_STEP_REQUEST);
+}
+
 static void on_changed(void *arg, const struct boot *b, bool gone)
 {
 	struct timeline *timeline = arg;
 
-	say(b, gone);
 	boot_metrics_count(&timeline->metrics, b, gone);
+	if (is_noise(b))
+		return;
+	say(timeline, b, gone);
 	history_put(timeline->netuki->history, b);
 }
 
@@ -168,6 +181,7 @@ struct timeline *timeline_new(struct netuki *netuki)
 	if (!timeline)
 		return NULL;
 	timeline->netuki = netuki;
+	timeline->limit.burst = 100;
 	timeline->boots = boots_new(&hooks);
 	timeline->tick = event_new(
 		netuki->base, -1, EV_PERSIST | EV_TIMEOUT, on_tick, timeline);

@@ -24,14 +24,14 @@ enum ipxe_script_kind {
 	IPXE_SCRIPT_CHAIN,  /* UEFI: the UKI or EFI application itself */
 	IPXE_SCRIPT_KERNEL, /* BIOS: kernel and initrds, cut out of the UKI */
 	IPXE_SCRIPT_LOCAL,  /* back to the firmware: boot from the disk */
-	IPXE_SCRIPT_SAY     /* show why there is nothing to boot, then exit */
+	IPXE_SCRIPT_SAY	    /* show why there is nothing to boot, then exit */
 };
 
 struct ipxe_script {
 	enum ipxe_script_kind kind;
-	const char *title;   /* "debian.efi for lab-01"; shown; may be NULL */
-	const char *url;     /* CHAIN: the image; KERNEL: the kernel */
-	const char *initrd;  /* KERNEL: NULL, or the initrd's URL */
+	const char *title;  /* "debian.efi for lab-01"; shown; may be NULL */
+	const char *url;    /* CHAIN: the image; KERNEL: the kernel */
+	const char *initrd; /* KERNEL: NULL, or the initrd's URL */
 	/*
 	 * CHAIN: NULL: the image's own command line counts, and no load
 	 * options are passed (`chain --name=`: else systemd-stub would take

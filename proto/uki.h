@@ -16,20 +16,21 @@
 
 #include "proto/arch.h"
 
-#define UKI_HEAD 65536        /* bytes of the file's start that parsing needs */
+#define UKI_HEAD	 65536 /* bytes of the file's start that parsing needs */
 #define UKI_MAX_SECTIONS 96
-#define UKI_MAX_TEXT 65536    /* .cmdline, .osrel, .uname: largest content */
-#define UKI_KERNEL_HEAD 4096  /* bytes of .linux that uki_check_kernel needs */
+#define UKI_MAX_TEXT	 65536 /* .cmdline, .osrel, .uname: largest content */
+#define UKI_KERNEL_HEAD	 4096  /* bytes of .linux that uki_check_kernel needs */
 
 enum uki_kind {
-	UKI_KIND_UKI,   /* has .linux */
-	UKI_KIND_ADDON, /* no .linux, but sections that a UKI's stub would take */
-	UKI_KIND_APP    /* any other EFI application */
+	UKI_KIND_UKI,	/* has .linux */
+	UKI_KIND_ADDON, /* no .linux, but sections that a UKI's stub would take
+			 */
+	UKI_KIND_APP	/* any other EFI application */
 };
 
 struct uki_section {
 	char name[9];
-	uint32_t offset;    /* content: offset in the file; 0 if none */
+	uint32_t offset; /* content: offset in the file; 0 if none */
 	/*
 	 * Content: min(VirtualSize, SizeOfRawData), and all of the raw data if
 	 * VirtualSize is 0, as EDK2 loads it.
@@ -58,7 +59,7 @@ struct uki {
 
 struct uki_error {
 	const char *what; /* static text */
-	uint64_t at;      /* file offset that it is about */
+	uint64_t at;	  /* file offset that it is about */
 	char section[9];  /* "" or the section concerned */
 };
 
@@ -89,8 +90,8 @@ const struct uki_section *uki_find_in_profile(
 
 /* What the kernel in .linux is, from its first bytes. */
 struct uki_kernel {
-	bool bzimage;        /* an x86 kernel that BIOS loaders can start */
-	enum arch arch;      /* ARCH_INVALID: not a PE file */
+	bool bzimage;	      /* an x86 kernel that BIOS loaders can start */
+	enum arch arch;	      /* ARCH_INVALID: not a PE file */
 	uint32_t cmdline_max; /* x86: longest command line; 0: not said */
 };
 
@@ -103,7 +104,8 @@ void uki_inspect_kernel(
  * Returns its length; ret holds at most cap - 1 characters and a NUL; SIZE_MAX
  * if it does not fit.
  */
-size_t uki_clean_cmdline(const uint8_t *text, size_t len, char *ret, size_t cap);
+size_t uki_clean_cmdline(
+	const uint8_t *text, size_t len, char *ret, size_t cap);
 
 /*
  * Splicing: the same file with another .cmdline, described as a list of
@@ -112,15 +114,15 @@ size_t uki_clean_cmdline(const uint8_t *text, size_t len, char *ret, size_t cap)
 #define UKI_MAX_PATCHES 8
 
 struct uki_patch {
-	uint64_t at;          /* file offset; from file_size on: appended */
+	uint64_t at; /* file offset; from file_size on: appended */
 	uint32_t len;
-	uint8_t bytes[8];     /* for patches of the headers */
-	const uint8_t *text;  /* instead of bytes: the new content */
+	uint8_t bytes[8];    /* for patches of the headers */
+	const uint8_t *text; /* instead of bytes: the new content */
 };
 
 struct uki_splice {
-	uint64_t new_size;  /* of the whole file: zeros fill any gap */
-	size_t n_patches;   /* ascending, not overlapping */
+	uint64_t new_size; /* of the whole file: zeros fill any gap */
+	size_t n_patches;  /* ascending, not overlapping */
 	struct uki_patch patch[UKI_MAX_PATCHES];
 };
 

@@ -21,9 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MACHINES     10000
-#define PACKET	     320
-#define LATENCIES    2000000
+#define MACHINES      10000
+#define PACKET	      320
+#define LATENCIES     2000000
 #define LOST_AFTER_NS 200000000ull
 
 static uint8_t packet[PACKET];
@@ -51,12 +51,11 @@ static void put(const void *data, size_t len)
 /* A request as OVMF sends it; xid and MAC are filled in for each. */
 static void make_packet(uint8_t type, const char *address)
 {
-	static const uint8_t head[12] = {
-		1, 1, 6, 0, 0, 0, 0, 0, 0, 0, 0x80, 0};
+	static const uint8_t head[12] = {1, 1, 6, 0, 0, 0, 0, 0, 0, 0, 0x80, 0};
 	static const uint8_t cookie[4] = {0x63, 0x82, 0x53, 0x63};
-	static const uint8_t arch[] = {57, 2, 5, 0xc0, 93, 2, 0, 7, 94, 3, 1,
-		3, 0, 97, 17, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
-		15, 16, 60, 32};
+	static const uint8_t arch[] = {57, 2, 5, 0xc0, 93, 2, 0, 7, 94, 3, 1, 3,
+		0, 97, 17, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+		16, 60, 32};
 	uint8_t message_type[3] = {53, 1, type};
 
 	memset(packet, 0, sizeof(packet));

@@ -511,10 +511,8 @@ static bool set_option(int c, const char *text)
 		opt.loss = (uint64_t)(strtod(text, NULL) / 100 * 4294967296.0);
 		break;
 	case 'd':
-		opt.twice = true;
-		break;
 	case 'g':
-		opt.gro = true;
+		*(c == 'd' ? &opt.twice : &opt.gro) = true;
 		break;
 	case 's':
 		for (unsigned long n = strtoul(text, NULL, 10); n--;)
@@ -554,10 +552,8 @@ static bool parse(int argc, char **argv)
 	opt.name = argv[optind + 2];
 	if (opt.role == ROLE_EDK2 && !opt.window)
 		opt.window = 4;
-	if (opt.role == ROLE_IPXE)
-		opt.blksize = 1432;
-	if (opt.role == ROLE_ROM)
-		opt.blksize = 1456;
+	if (is_lockstep())
+		opt.blksize = opt.role == ROLE_IPXE ? 1432 : 1456;
 	return inet_pton(AF_INET, argv[optind], &opt.server.sin_addr) == 1;
 }
 
@@ -579,19 +575,17 @@ static void map_file(const char *path)
 
 int main(int argc, char **argv)
 {
-	struct rlimit limit;
+	struct rlimit limit = {65536, 65536};
 	uint64_t begun;
 
 	if (!parse(argc, argv)) {
-		fprintf(stderr, "usage: bench_tftp [OPTION]... ADDRESS PORT "
-				"NAME FILE (see its source)\n");
+		fprintf(stderr, "usage: see the head of bench_tftp.c\n");
 		return 2;
 	}
 	map_file(argv[argc - 1]);
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
+	setrlimit(RLIMIT_NOFILE, &limit);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	clients = calloc(opt.clients, sizeof(*clients));
 	took_ns = calloc((size_t)opt.clients * opt.repeat, sizeof(*took_ns));

@@ -39,7 +39,7 @@ def test_tftp_uki(size, loss, seconds, wire=None):
              "mode": "tftp-uki"}]))
         machine = lab.machine("lab-01", mac=MAC)
         capture = lab.capture(
-            "lab-01", f"udp and src {NETUKI_ADDRESS} and greater 64",
+            "netuki", f"udp and src {NETUKI_ADDRESS} and greater 64",
             snaplen=64, bulk=True)
         # Of DHCP nothing is dropped: its timers are not what is measured.
         lab.loss(loss, "udp sport != 4011 udp dport != 4011 "

@@ -11,9 +11,9 @@
 
 /* Fields of zero take the default. */
 struct pe_shape {
-	uint16_t machine;           /* x64 */
-	bool pe32;                  /* the 32-bit optional header */
-	uint32_t pe_at;             /* 0x80 */
+	uint16_t machine;	    /* x64 */
+	bool pe32;		    /* the 32-bit optional header */
+	uint32_t pe_at;		    /* 0x80 */
 	uint32_t file_alignment;    /* 0x200 */
 	uint32_t section_alignment; /* 0x1000 */
 	uint32_t size_of_headers;   /* 0x400 */
@@ -29,11 +29,10 @@ struct pe {
 };
 
 /* Where things are in an image of the default shape. */
-#define PE_DEFAULT_OPT	 0x98
-#define PE_DEFAULT_DIR	 0x108
-#define PE_DEFAULT_TABLE 0x188
-#define PE_SECTION(i, field)                                                   \
-	((uint32_t)(PE_DEFAULT_TABLE + 40 * (i) + (field)))
+#define PE_DEFAULT_OPT	     0x98
+#define PE_DEFAULT_DIR	     0x108
+#define PE_DEFAULT_TABLE     0x188
+#define PE_SECTION(i, field) ((uint32_t)(PE_DEFAULT_TABLE + 40 * (i) + (field)))
 
 /* Headers without a section; shape NULL: all defaults. Fails the test. */
 void pe_init(struct pe *pe, const struct pe_shape *shape);

@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+"""A flood of one kind leaves the daemon's other work alone."""
+# time-limit: 120
+
+import socket
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lab import appliance, dhcp, harness, uki  # noqa: E402
+from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
+
+MAC = "52:54:00:aa:00:01"
+SECONDS = 3
+
+
+@contextmanager
+def laboratory():
+    """netukid with one machine, and a host for the flood and the probe."""
+    with Lab() as lab:
+        appliance.network(lab, dhcp=False)
+        lab.host("client", "10.77.0.50/24")
+        appliance.add_image(lab, "small.efi", uki.build())
+        lab.start_netukid(appliance.config(lab, [
+            {"name": "lab-01", "mac": MAC, "image": "small.efi"}],
+            "defaults: {image: small.efi}\nunknown-machines: default\n"))
+        yield lab
+
+
+@contextmanager
+def flood(send):
+    """Calls send() as fast as can be, in a thread, for at most SECONDS."""
+    end = threading.Event()
+    stop_at = time.monotonic() + SECONDS
+
+    def run():
+        while not end.is_set() and time.monotonic() < stop_at:
+            for _ in range(64):
+                send()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield lambda: time.monotonic() < stop_at
+    finally:
+        end.set()
+        thread.join()
+
+
+def probe_http(lab):
+    """Seconds until /healthz answers."""
+    begin = time.monotonic()
+    with lab.socket("client", kind=socket.SOCK_STREAM) as probe:
+        probe.settimeout(SECONDS)
+        probe.connect((NETUKI_ADDRESS, 80))
+        probe.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        harness.check(probe.recv(100).startswith(b"HTTP/1.1 200"), "healthz")
+    return time.monotonic() - begin
+
+
+def probe_through(lab, send, what):
+    """HTTP answers while send() floods."""
+    took = []
+    with flood(send) as going:
+        while going():
+            took.append(probe_http(lab))
+            time.sleep(0.02)
+    harness.check(len(took) > 20, f"only {len(took)} answers during {what}")
+    harness.check(max(took) < 0.5, f"{max(took):.2f} s for one in {what}")
+    lab.netukid.require_running()
+
+
+def test_discovers():
+    """DISCOVERs of ever new machines, as fast as they can be sent."""
+    with laboratory() as lab, dhcp.Client(lab.ns("client")) as client:
+        number = iter(range(1 << 24))
+
+        def send():
+            n = next(number)
+            mac = f"52:54:02:{n >> 16:02x}:{n >> 8 & 255:02x}:{n & 255:02x}"
+            client.send(dhcp.discover(mac, xid=n))
+
+        probe_through(lab, send, "a flood of DISCOVERs")
+        lines = len(lab.netukid.output().splitlines())
+        harness.check(lines < 500, f"{lines} lines in the log")
+
+
+def test_read_requests():
+    """Read requests for a file that is not there, from many ports."""
+    with laboratory() as lab:
+        sockets = [lab.socket("client") for _ in range(32)]
+        turn = iter(range(1 << 30))
+
+        def send():
+            sockets[next(turn) % 32].sendto(
+                b"\0\1not-there\0octet\0", (NETUKI_ADDRESS, 69))
+
+        probe_through(lab, send, "a flood of read requests")
+        for one in sockets:
+            one.close()
+
+
+if __name__ == "__main__":
+    harness.main(globals())
