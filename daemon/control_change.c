@@ -283,7 +283,7 @@ static void set_once(struct state_machine *m, const void *arg)
 
 static json_t *check_image(const struct images *images, const char *name)
 {
-	const struct image *image = images_find(images, name);
+	const struct image *image = images_find_any(images, name);
 	struct suggest suggest;
 	const char *near;
 

@@ -217,6 +217,19 @@ static bool is_pending(const struct image *image)
 	return image && image->state == IMAGE_STATE_PENDING;
 }
 
+/* Likewise for a machine whose pinned image has no digest yet. */
+static bool must_wait(const struct plan *plan)
+{
+	const struct image *image = plan->image;
+
+	if (!image || plan->set.mode == CONFIG_MODE_LOCAL)
+		return false;
+	if (is_pending(image))
+		return true;
+	return image->state == IMAGE_STATE_READY && plan->set.sha256 &&
+	       !image->has_digest && !image->digest_error;
+}
+
 static void answer_script(struct http_conn *conn,
 	const struct http_request *request, const char *id)
 {
@@ -249,7 +262,7 @@ static void answer_script(struct http_conn *conn,
 		answer_status(conn, request, 404, plan.reason);
 		return;
 	}
-	if (plan.set.mode != CONFIG_MODE_LOCAL && is_pending(plan.image)) {
+	if (must_wait(&plan)) {
 		answer_status(conn, request, 503, plan.image_problem);
 		return;
 	}

@@ -127,8 +127,15 @@ static int parse_options(int argc, char **argv, struct options *ret)
 
 static void print_report(const struct config_report *report)
 {
-	for (size_t i = 0; i < report->n; i++)
-		fprintf(stderr, "%s\n", report->messages[i].text);
+	for (size_t i = 0; i < report->n; i++) {
+		const char *text = report->messages[i].text;
+		const char *what = strstr(text, ": ");
+		int place = what ? (int)(what + 2 - text) : 0;
+
+		fprintf(stderr, "%.*s%s%s\n", place, text,
+			report->messages[i].warning ? "warning: " : "",
+			text + place);
+	}
 	if (report->n < report->n_errors + report->n_warnings)
 		fprintf(stderr, "... and %zu more\n",
 			report->n_errors + report->n_warnings - report->n);

@@ -67,6 +67,24 @@ static bool needs_restart(const struct config *a, const struct config *b)
 	       strcmp(a->state, b->state) != 0;
 }
 
+/*
+ * What cannot change while we run stays as it is in force: URLs and replies
+ * name the ports that are open, and the next reload compares with these.
+ */
+static void keep_running(struct config *config, const struct config *running)
+{
+	config->dhcp.enabled = running->dhcp.enabled;
+	config->dhcp.listen = running->dhcp.listen;
+	config->dhcp.port = running->dhcp.port;
+	config->dhcp.pxe_port = running->dhcp.pxe_port;
+	config->dhcp.ipxe_ra = running->dhcp.ipxe_ra;
+	config->tftp.listen = running->tftp.listen;
+	config->tftp.port = running->tftp.port;
+	config->tftp.single_port = running->tftp.single_port;
+	config->http.listen = running->http.listen;
+	config->http.port = running->http.port;
+}
+
 /* False: the next start takes over the rest. */
 static bool swap(struct netuki *netuki, struct config *config)
 {
@@ -74,6 +92,7 @@ static bool swap(struct netuki *netuki, struct config *config)
 	bool restart = needs_restart(old, config);
 	struct config_report report;
 
+	keep_running(config, old);
 	config_report_init(&report);
 	loaders_free(netuki->loaders);
 	netuki->loaders = loaders_new(config, &report);

@@ -2,11 +2,12 @@
  * bench_dhcp: plays PXE firmware to a ProxyDHCP server, many machines at
  * once, and prints one line of JSON.
  *
- *   bench_dhcp INTERFACE SERVER OUTSTANDING SECONDS [sequence|burst]
+ *   bench_dhcp INTERFACE SERVER OUTSTANDING SECONDS [sequence|burst|rate]
  *
  * Machines are 52:54:00:10:xx:xx, ten thousand of them in turn. With
  * `sequence` each OFFER is followed by a request on port 4011; with `burst`
- * OUTSTANDING DISCOVERs leave at once, and that is all. An answer that has not
+ * OUTSTANDING DISCOVERs leave at once, and that is all; with `rate` so many
+ * leave a second, answered or not. An answer that has not
  * come after 200 ms is counted as lost.
  */
 #include <arpa/inet.h>
@@ -160,10 +161,34 @@ static double percentile(double share)
 	return latency[(size_t)((double)(n_latencies - 1) * share)] / 1e3;
 }
 
+/* So many a second until the end; how many were sent. */
+static uint32_t run_rate(int fd, const struct sockaddr_in *all, unsigned rate,
+	uint64_t begin, uint64_t end)
+{
+	uint32_t n = 0;
+
+	for (;;) {
+		uint64_t next = begin + n * (1000000000ull / rate);
+		uint64_t now = now_ns();
+
+		if (next >= end)
+			break;
+		if (now >= next)
+			send_one(fd, all, n++);
+		else
+			receive(fd, (int)((next - now) / 1000000));
+	}
+	while (receive(fd, 200) >= 0)
+		;
+	lost = n - replies;
+	return n;
+}
+
 int main(int argc, char **argv)
 {
 	bool sequence = argc > 5 && strcmp(argv[5], "sequence") == 0;
 	bool burst = argc > 5 && strcmp(argv[5], "burst") == 0;
+	bool rate = argc > 5 && strcmp(argv[5], "rate") == 0;
 	struct sockaddr_in all = {.sin_family = AF_INET,
 		.sin_port = htons(67),
 		.sin_addr.s_addr = INADDR_BROADCAST};
@@ -185,7 +210,9 @@ int main(int argc, char **argv)
 	make_packet(1, NULL);
 	begin = now_ns();
 	end = begin + (uint64_t)(strtod(argv[4], NULL) * 1e9);
-	while (latency && (burst ? n < outstanding : now_ns() < end)) {
+	if (latency && rate)
+		n = run_rate(fd, &all, outstanding, begin, end);
+	while (latency && !rate && (burst ? n < outstanding : now_ns() < end)) {
 		long answered;
 
 		while (in_flight < outstanding && (!burst || n < outstanding)) {

@@ -25,7 +25,7 @@ MACHINES = 10000
 # name: (outstanding, mode)
 WORKS = {"one outstanding": (1, ""), "32 outstanding": (32, ""),
          "32, OFFER and 4011": (32, "sequence"),
-         "1,000 at once": (1000, "burst")}
+         "1,000 a second": (1000, "rate"), "1,000 at once": (1000, "burst")}
 
 
 def machines():
