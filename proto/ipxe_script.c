@@ -146,7 +146,7 @@ static void put_fetch(struct wire_writer *w, const char *command,
 
 /*
  * The images are freed before each try: what a failed one left behind would
- * be offered to the next kernel as an initrd (protocol notes, 4.2).
+ * be offered to the next kernel as an initrd.
  */
 static void put_loop_begin(struct wire_writer *w)
 {

@@ -51,7 +51,7 @@ enum pxe_ask {
  * What does this packet, come to port 67 (on_pxe_port false) or 4011 (true),
  * ask, and who asks? Fills ret unless the answer is PXE_ASK_NOTHING; then
  * *ret_why says why not (static text).
- * Rules: protocol notes 1.6, 1.7, 1.9: op 1, option 53, vendor class
+ * Rules: op 1, option 53, vendor class
  * PXEClient or HTTPClient, an architecture we know, an Ethernet address
  * (hlen 16 and the UUID in its place from a client that asks for an ACK),
  * option 97 absent or 17 bytes of type 0.

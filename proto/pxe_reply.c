@@ -20,7 +20,7 @@ static bool is_url(const char *file)
 
 /*
  * Can this client make anything of the reply? PXE firmware takes a URL for
- * the name of a TFTP file (protocol notes 1.8), and each class drops replies
+ * the name of a TFTP file, and each class drops replies
  * in the other's form.
  */
 static bool is_sayable(const struct pxe_facts *f, const struct pxe_reply *reply)
@@ -186,7 +186,7 @@ size_t pxe_build_reply(const struct dhcp_message *request,
 	/*
 	 * The name last, with its NUL inside: EDK2 writes a NUL behind a name
 	 * without one, onto whatever is there, and old Intel ROMs read on to
-	 * the next NUL (protocol notes 1.5). Only 82 may follow (RFC 3046 2.2).
+	 * the next NUL. Only 82 may follow (RFC 3046 2.2).
 	 */
 	if (file)
 		dhcp_put_option(&w, DHCP_OPT_BOOT_FILE, file, strlen(file) + 1);

@@ -1,8 +1,8 @@
 /*
  * ra: ICMPv6 router discovery (RFC 4861 4.1, 4.2), as far as netuki needs it:
  * iPXE waits some 16 s for an IPv6 router before it asks for its script, and
- * one advertisement that says "no router here" ends that wait (protocol notes,
- * section 7). Lifetime 0 means that nobody takes the sender for a router.
+ * one advertisement that says "no router here" ends that wait.
+ * Lifetime 0 means that nobody takes the sender for a router.
  */
 #ifndef PROTO_RA_H
 #define PROTO_RA_H

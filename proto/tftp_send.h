@@ -10,7 +10,7 @@
  * The caller loops: hand in an event, do the action, and call
  * tftp_send_tick() when tftp_send_deadline() has passed.
  *
- * Rules for windows (RFC 7440 4, and what EDK2 needs; protocol notes 3.4).
+ * Rules for windows (RFC 7440 4, and what EDK2 needs).
  * EDK2 keeps nothing that comes out of order, answers every such block with
  * an ACK of what it has, and counts the blocks of a window from its last ACK:
  *  - an ACK of what was sent last opens a new whole window;

@@ -1,8 +1,8 @@
 /*
  * uki: what is inside an EFI file: a Unified Kernel Image (UAPI group's
  * specification), an addon to one, or a plain EFI application. PE/COFF per
- * Microsoft's specification and UEFI 2.10 2.1.1; the checks are those of the
- * protocol notes, section 5.2.
+ * Microsoft's specification and UEFI 2.10 2.1.1; the checks are those
+ * that EDK2's loader and systemd-stub make or rely on.
  *
  * Pure: the caller reads the file. The headers and the section table must lie
  * within the first UKI_HEAD bytes; a larger table is refused.
