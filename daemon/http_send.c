@@ -159,13 +159,16 @@ static enum http_sent send_end(struct http_conn *conn)
 	char end[END];
 	struct iovec iov = {end, conn->view_end - conn->view_at};
 	ssize_t n;
+	int err;
 
 	if (ioctl(conn->fd, SIOCOUTQ, &conn->queued) == 0 && conn->queued > 0) {
 		hold(conn);
 		return HTTP_SENT_WAIT;
 	}
-	if (view_readv(conn->view, &iov, 1, conn->view_at, true) ||
-		!view_is_whole(conn->view))
+	err = view_readv(conn->view, &iov, 1, conn->view_at, true);
+	if (err == -EAGAIN)
+		return warm_up(conn);
+	if (err || !view_is_whole(conn->view))
 		return break_changed(conn);
 	n = send(conn->fd, end, iov.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {

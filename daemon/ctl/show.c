@@ -147,12 +147,6 @@ void show_images(const json_t *answer, const struct arguments *args)
 	table_done(&table);
 }
 
-static void line(const char *label, const char *value)
-{
-	if (value && *value)
-		printf("%-12s %s\n", label, value);
-}
-
 /* The settings in force, each with whence it came. */
 static void show_settings(const json_t *answer)
 {
@@ -165,9 +159,9 @@ static void show_settings(const json_t *answer)
 			printf("%-12s %s (%s)\n", keys[i],
 				text_of(set, keys[i]), text_of(from, keys[i]));
 	if (is_true(set, "alternate"))
-		line("alternate", "the other mode the next time");
+		text_line("alternate", "the other mode the next time");
 	if (is_true(set, "boot-once"))
-		line("boot-once", "until its image has gone out");
+		text_line("boot-once", "until its image has gone out");
 }
 
 void show_explain(const json_t *answer, const struct arguments *args)
@@ -175,18 +169,18 @@ void show_explain(const json_t *answer, const struct arguments *args)
 	const char *machine = text_of(answer, "machine");
 
 	(void)args;
-	line("machine", machine ? machine : "unknown");
-	line("matched by", text_of(answer, "matched-by"));
-	line("entry", text_of(answer, "entry"));
-	line("group", text_of(answer, "group"));
+	text_line("machine", machine ? machine : "unknown");
+	text_line("matched by", text_of(answer, "matched-by"));
+	text_line("entry", text_of(answer, "entry"));
+	text_line("group", text_of(answer, "group"));
 	show_settings(answer);
-	line("answer", text_of(answer, "plan"));
-	line("because", text_of(answer, "reason"));
-	line("form", text_of(answer, "form"));
-	line("file", text_of(answer, "file"));
-	line("problem", text_of(answer, "problem"));
-	line("warning", text_of(answer, "warning"));
-	line("kernel gets", text_of(answer, "cmdline"));
+	text_line("answer", text_of(answer, "plan"));
+	text_line("because", text_of(answer, "reason"));
+	text_line("form", text_of(answer, "form"));
+	text_line("file", text_of(answer, "file"));
+	text_line("problem", text_of(answer, "problem"));
+	text_line("warning", text_of(answer, "warning"));
+	text_line("kernel gets", text_of(answer, "cmdline"));
 	if (text_of(answer, "script"))
 		printf("script:\n%s", text_of(answer, "script"));
 }

@@ -84,12 +84,6 @@ void show_boots(const json_t *answer, const struct arguments *args)
 	table_done(&table);
 }
 
-static void line(const char *label, const char *value)
-{
-	if (value && *value)
-		printf("%-12s %s\n", label, value);
-}
-
 static void show_transfer(const json_t *b)
 {
 	char size[40], rate[40];
@@ -146,18 +140,18 @@ void show_boot(const json_t *answer, const struct arguments *args)
 
 	(void)args;
 	printf("%-12s %lld\n", "boot", number_of(b, "id"));
-	line("started", time_of(b, text, sizeof(text)));
-	line("machine", text_of(b, "machine"));
-	line("mac", text_of(b, "mac"));
-	line("ip", text_of(b, "ip"));
-	line("firmware", text_of(b, "firmware"));
-	line("arch", text_of(b, "arch"));
-	line("mode", text_of(b, "mode"));
-	line("image", text_of(b, "image"));
-	line("digest", text_of(b, "digest"));
-	line("outcome", text_of(b, "outcome"));
-	line("step", text_of(b, "step"));
-	line("why", text_of(b, "why"));
+	text_line("started", time_of(b, text, sizeof(text)));
+	text_line("machine", text_of(b, "machine"));
+	text_line("mac", text_of(b, "mac"));
+	text_line("ip", text_of(b, "ip"));
+	text_line("firmware", text_of(b, "firmware"));
+	text_line("arch", text_of(b, "arch"));
+	text_line("mode", text_of(b, "mode"));
+	text_line("image", text_of(b, "image"));
+	text_line("digest", text_of(b, "digest"));
+	text_line("outcome", text_of(b, "outcome"));
+	text_line("step", text_of(b, "step"));
+	text_line("why", text_of(b, "why"));
 	if (number_of(b, "attempts") > 1)
 		printf("%-12s %lld\n", "attempts", number_of(b, "attempts"));
 	show_transfer(b);

@@ -43,3 +43,9 @@ const char *ago_text(const json_t *o, char *buf, size_t cap)
 		snprintf(buf, cap, "%lld h ago", s / 3600);
 	return buf;
 }
+
+void text_line(const char *label, const char *value)
+{
+	if (value && *value)
+		printf("%-12s %s\n", label, value);
+}

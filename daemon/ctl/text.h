@@ -18,5 +18,7 @@ bool is_true(const json_t *o, const char *key);
 const char *size_text(long long bytes, char *buf, size_t cap);
 /* "12 s ago", of "seconds-ago"; NULL if that is not there. */
 const char *ago_text(const json_t *o, char *buf, size_t cap);
+/* A label and its value as one line; nothing if there is no value. */
+void text_line(const char *label, const char *value);
 
 #endif
