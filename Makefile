@@ -77,7 +77,8 @@ help:
 
 ## make               build/netukid and build/netukictl
 ## sudo make demo     boot a virtual machine through netukid [MODE=tftp-uki]
-## sudo make check    every test [CC=clang] [SAN=1] [ONLY=PATTERN]
+## sudo make check    every test but these [CC=clang] [SAN=1] [ONLY=PATTERN]
+## sudo make check-long  the tests that take minutes each
 ## make unit          unit tests only, no root
 ## make fuzz TIME=60  each fuzzer for so many seconds
 ## sudo make bench    against other servers, in turns [ONLY=PATTERN]
@@ -140,6 +141,10 @@ check: install-check
 	$(MAKE) tests
 	tests/run --build $(B) $(if $(ONLY),--only '$(ONLY)')
 
+check-long: install-check
+	$(MAKE) all
+	tests/run --build $(B) --long $(if $(ONLY),--only '$(ONLY)')
+
 demo: install-demo
 	$(MAKE) all
 	tests/demo.py --build $(B) $(if $(MODE),--mode '$(MODE)')
@@ -177,7 +182,7 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all help tests unit check demo bench fuzz lint deb install clean
+.PHONY: all help tests unit check check-long demo bench fuzz lint deb install clean
 .SECONDARY:
 
 -include $(shell find $(B) -type f -name '*.d' 2>/dev/null)
