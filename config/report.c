@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "config/diag.h"
+#include "proto/hex.h"
 
 void config_report_init(struct config_report *report)
 {
@@ -212,7 +213,6 @@ size_t printable_len(const char *text, size_t len)
 
 const char *quote(const char *text, size_t len, char ret[QUOTE_LEN])
 {
-	static const char hex[] = "0123456789abcdef";
 	size_t n = 0, i = 0;
 
 	ret[n++] = '\'';
@@ -229,8 +229,8 @@ const char *quote(const char *text, size_t len, char ret[QUOTE_LEN])
 		for (; width > 0; width--, i++) {
 			ret[n++] = '\\';
 			ret[n++] = 'x';
-			ret[n++] = hex[(unsigned char)text[i] >> 4];
-			ret[n++] = hex[(unsigned char)text[i] & 15];
+			hex_put(ret + n, (uint8_t)text[i]);
+			n += 2;
 		}
 	}
 	/* Not in the middle of a character. */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "proto/hex.h"
+
 const char *const settings_no_loader[ARCH_MAX] = {NULL};
 const struct config_settings settings_none = {.loader = settings_no_loader};
 
@@ -11,17 +13,6 @@ bool settings_is_empty(const struct config_settings *settings)
 	       settings->mode == CONFIG_MODE_UNSET &&
 	       settings->offer == CONFIG_OFFER_UNSET &&
 	       settings->loader == settings_no_loader;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 bool prefix_parse(const char *text, size_t len, struct config_prefix *ret)
@@ -36,12 +27,9 @@ bool prefix_parse(const char *text, size_t len, struct config_prefix *ret)
 		(len + (sep != '\0')) / step > sizeof(prefix.b))
 		return false;
 	for (size_t i = 0; i < len; i += step) {
-		int high = hex_digit(text[i]), low = hex_digit(text[i + 1]);
-
-		if (high < 0 || low < 0 ||
+		if (!hex_get(text + i, &prefix.b[prefix.len++]) ||
 			(sep && i + 2 < len && text[i + 2] != sep))
 			return false;
-		prefix.b[prefix.len++] = (uint8_t)(high << 4 | low);
 	}
 	*ret = prefix;
 	return true;
@@ -50,16 +38,14 @@ bool prefix_parse(const char *text, size_t len, struct config_prefix *ret)
 void prefix_format(
 	const struct config_prefix *prefix, char ret[PREFIX_TEXT_LEN])
 {
-	static const char digits[] = "0123456789abcdef";
-	size_t n = 0;
+	char *p = ret;
 
 	for (size_t i = 0; i < prefix->len; i++) {
 		if (i > 0)
-			ret[n++] = ':';
-		ret[n++] = digits[prefix->b[i] >> 4];
-		ret[n++] = digits[prefix->b[i] & 15];
+			*p++ = ':';
+		p = hex_put(p, prefix->b[i]);
 	}
-	ret[n] = '\0';
+	*p = '\0';
 }
 
 void machine_default_name(

@@ -2,43 +2,12 @@
 
 #include <string.h>
 
+#include "proto/hex.h"
+
 /* Where the dashes of a UUID stand: before these bytes. */
 static bool uuid_dash_before(size_t byte)
 {
 	return byte == 4 || byte == 6 || byte == 8 || byte == 10;
-}
-
-/* -1: not a hexadecimal digit. */
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-static bool hex_byte(const char *text, uint8_t *ret)
-{
-	int high = hex_value(text[0]);
-	int low = hex_value(text[1]);
-
-	if (high < 0 || low < 0)
-		return false;
-	*ret = (uint8_t)(high << 4 | low);
-	return true;
-}
-
-/* Put b's two digits at text; returns what follows them. */
-static char *put_hex_byte(char *text, uint8_t b)
-{
-	static const char hex[] = "0123456789abcdef";
-
-	*text++ = hex[b >> 4];
-	*text++ = hex[b & 15];
-	return text;
 }
 
 bool mac_parse(const char *text, size_t len, struct mac *ret)
@@ -52,7 +21,7 @@ bool mac_parse(const char *text, size_t len, struct mac *ret)
 	if (step == 3 && text[2] != ':' && text[2] != '-')
 		return false;
 	for (i = 0; i < sizeof(mac.b); i++) {
-		if (!hex_byte(text + i * step, &mac.b[i]))
+		if (!hex_get(text + i * step, &mac.b[i]))
 			return false;
 		if (step == 3 && i > 0 && text[i * 3 - 1] != text[2])
 			return false;
@@ -69,7 +38,7 @@ void mac_format(const struct mac *mac, char sep, char ret[MAC_TEXT_LEN])
 	for (i = 0; i < sizeof(mac->b); i++) {
 		if (i > 0)
 			*p++ = sep;
-		p = put_hex_byte(p, mac->b[i]);
+		p = hex_put(p, mac->b[i]);
 	}
 	*p = '\0';
 }
@@ -97,7 +66,7 @@ bool uuid_parse(const char *text, size_t len, struct uuid *ret)
 	for (i = 0; i < sizeof(uuid.b); i++) {
 		if (dashes && uuid_dash_before(i) && *text++ != '-')
 			return false;
-		if (!hex_byte(text, &uuid.b[i]))
+		if (!hex_get(text, &uuid.b[i]))
 			return false;
 		text += 2;
 	}
@@ -113,7 +82,7 @@ void uuid_format(const struct uuid *uuid, char ret[UUID_TEXT_LEN])
 	for (i = 0; i < sizeof(uuid->b); i++) {
 		if (uuid_dash_before(i))
 			*p++ = '-';
-		p = put_hex_byte(p, uuid->b[i]);
+		p = hex_put(p, uuid->b[i]);
 	}
 	*p = '\0';
 }

@@ -2,26 +2,15 @@
 
 #include <string.h>
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+#include "proto/hex.h"
 
 int path_unescape(const char *text, size_t left)
 {
-	if (left < 3 || text[0] != '%')
-		return -1;
+	uint8_t byte;
 
-	int high = hex_digit(text[1]), low = hex_digit(text[2]);
-	if (high < 0 || low < 0)
+	if (left < 3 || text[0] != '%' || !hex_get(text + 1, &byte))
 		return -1;
-	return high * 16 + low;
+	return byte;
 }
 
 /* A name in the making. */
