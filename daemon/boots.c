@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "daemon/boot_way.h"
+#include "daemon/hash.h"
 
 #define BUCKETS 8192
 
@@ -23,21 +24,12 @@ struct boots {
 	struct bucket mac[BUCKETS], ip[BUCKETS];
 };
 
-static size_t hash(const void *data, size_t len)
-{
-	const uint8_t *p = data;
-	uint32_t h = 0x811c9dc5;
-
-	while (len--)
-		h = (h ^ *p++) * 0x01000193;
-	return (h ^ h >> 16) % BUCKETS;
-}
-
 static struct entry *find_mac(const struct boots *boots, const struct mac *mac)
 {
 	struct entry *en;
 
-	LIST_FOREACH (en, &boots->mac[hash(mac, sizeof(*mac))], by_mac)
+	LIST_FOREACH (en, &boots->mac[hash_bucket(mac, sizeof(*mac), BUCKETS)],
+		by_mac)
 		if (mac_equal(&en->w.b.mac, mac))
 			return en;
 	return NULL;
@@ -47,7 +39,8 @@ static struct entry *find_ip(const struct boots *boots, uint32_t ip)
 {
 	struct entry *en;
 
-	LIST_FOREACH (en, &boots->ip[hash(&ip, sizeof(ip))], by_ip)
+	LIST_FOREACH (
+		en, &boots->ip[hash_bucket(&ip, sizeof(ip), BUCKETS)], by_ip)
 		if (en->w.b.ip == ip)
 			return en;
 	return NULL;
@@ -67,7 +60,8 @@ static void set_ip(struct boots *boots, struct entry *en, uint32_t ip)
 	if (en->w.b.ip)
 		LIST_REMOVE(en, by_ip);
 	en->w.b.ip = ip;
-	LIST_INSERT_HEAD(&boots->ip[hash(&ip, sizeof(ip))], en, by_ip);
+	LIST_INSERT_HEAD(
+		&boots->ip[hash_bucket(&ip, sizeof(ip), BUCKETS)], en, by_ip);
 }
 
 static void tell(const struct boots *boots, const struct entry *en, bool gone)
@@ -106,7 +100,8 @@ static struct entry *begin(struct boots *boots, const struct mac *mac,
 		abort();
 	way_begin(&en->w, &boots->hooks, mac, e);
 	en->w.b.seq = ++boots->seq;
-	LIST_INSERT_HEAD(&boots->mac[hash(mac, sizeof(*mac))], en, by_mac);
+	LIST_INSERT_HEAD(&boots->mac[hash_bucket(mac, sizeof(*mac), BUCKETS)],
+		en, by_mac);
 	TAILQ_INSERT_TAIL(&boots->lru, en, lru);
 	boots->n++;
 	set_ip(boots, en, e->ip);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/hash.h"
 #include "daemon/netif.h"
 
 #define BUCKETS 4096
@@ -17,16 +18,6 @@ struct clients {
 	uint32_t relay[RELAYS]; /* 0: none */
 	unsigned next_relay;
 };
-
-static size_t hash(const void *data, size_t len)
-{
-	const uint8_t *p = data;
-	uint32_t h = 0x811c9dc5;
-
-	while (len--)
-		h = (h ^ *p++) * 0x01000193;
-	return (h ^ h >> 16) % BUCKETS;
-}
 
 struct clients *clients_new(void)
 {
@@ -61,7 +52,8 @@ struct client_record *clients_find(
 {
 	struct client_record *record;
 
-	LIST_FOREACH (record, &clients->mac[hash(mac, sizeof(*mac))], by_mac)
+	LIST_FOREACH (record,
+		&clients->mac[hash_bucket(mac, sizeof(*mac), BUCKETS)], by_mac)
 		if (mac_equal(&record->mac, mac))
 			return record;
 	return NULL;
@@ -72,7 +64,8 @@ struct client_record *clients_find_ip(
 {
 	struct client_record *record;
 
-	LIST_FOREACH (record, &clients->ip[hash(&ip, sizeof(ip))], by_ip)
+	LIST_FOREACH (record,
+		&clients->ip[hash_bucket(&ip, sizeof(ip), BUCKETS)], by_ip)
 		if (record->ip == ip)
 			return record;
 	return NULL;
@@ -97,7 +90,8 @@ struct client_record *clients_touch(
 		record->first_us = now_us;
 		record->reason = "";
 		LIST_INSERT_HEAD(
-			&clients->mac[hash(mac, sizeof(*mac))], record, by_mac);
+			&clients->mac[hash_bucket(mac, sizeof(*mac), BUCKETS)],
+			record, by_mac);
 		clients->n++;
 	}
 	record->seen_us = now_us;
@@ -123,7 +117,8 @@ void clients_set_ip(struct clients *clients, struct client_record *record,
 	record->ip = ip;
 	if (ip)
 		LIST_INSERT_HEAD(
-			&clients->ip[hash(&ip, sizeof(ip))], record, by_ip);
+			&clients->ip[hash_bucket(&ip, sizeof(ip), BUCKETS)],
+			record, by_ip);
 }
 
 /* An address changes hands no faster than this. */

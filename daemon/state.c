@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "daemon/hash.h"
 #include "daemon/log.h"
 #include "daemon/state_file.h"
 #include "daemon/worker.h"
@@ -65,16 +66,6 @@ struct state {
 	TAILQ_HEAD(, form) forms; /* oldest first */
 	LIST_HEAD(, form) form_of[FORM_BUCKETS];
 };
-
-static size_t hash(const void *data, size_t len, size_t buckets)
-{
-	const uint8_t *p = data;
-	uint32_t h = 0x811c9dc5;
-
-	while (len--)
-		h = (h ^ *p++) * 0x01000193;
-	return (h ^ h >> 15) % buckets;
-}
 
 /* Saving. */
 
@@ -257,7 +248,7 @@ void state_forget_wait(struct state *state, const void *arg)
 
 static struct machine *find(const struct state *state, const char *name)
 {
-	size_t bucket = hash(name, strlen(name), MACHINE_BUCKETS);
+	size_t bucket = hash_bucket(name, strlen(name), MACHINE_BUCKETS);
 	struct machine *machine;
 
 	LIST_FOREACH (machine, &state->machine_of[bucket], by_name)
@@ -292,7 +283,7 @@ static void drop_machine(struct state *state, struct machine *machine)
 
 static struct machine *add_machine(struct state *state, const char *name)
 {
-	size_t bucket = hash(name, strlen(name), MACHINE_BUCKETS);
+	size_t bucket = hash_bucket(name, strlen(name), MACHINE_BUCKETS);
 	struct machine *machine;
 
 	if (state->n_machines >= STATE_MAX_MACHINES ||
@@ -405,7 +396,7 @@ static struct form *find_form(
 {
 	struct form *form;
 
-	*ret_bucket = hash(mac, sizeof(*mac), FORM_BUCKETS);
+	*ret_bucket = hash_bucket(mac, sizeof(*mac), FORM_BUCKETS);
 	LIST_FOREACH (form, &state->form_of[*ret_bucket], by_mac)
 		if (mac_equal(&form->f.mac, mac))
 			return form;
