@@ -142,45 +142,17 @@ static void take_request(struct boot_way *w, const struct journal_event *e)
 
 static bool is_tftp(const struct journal_event *e)
 {
-	switch (e->kind) {
-	case JOURNAL_TFTP_START:
-	case JOURNAL_TFTP_DONE:
-	case JOURNAL_TFTP_ABORTED:
-	case JOURNAL_TFTP_FAILED:
-	case JOURNAL_TFTP_REFUSED:
-		return true;
-	case JOURNAL_DISCOVER:
-	case JOURNAL_OFFER:
-	case JOURNAL_REQUEST:
-	case JOURNAL_ACK:
-	case JOURNAL_IGNORED:
-	case JOURNAL_ADVERTISEMENT:
-	case JOURNAL_SCRIPT:
-	case JOURNAL_HTTP_START:
-	case JOURNAL_HTTP_DONE:
-	case JOURNAL_HTTP_BROKEN:
-	case JOURNAL_HTTP_REFUSED:
-	case JOURNAL_BOOTED:
-	case JOURNAL_MAX:
-		break;
-	}
-	return false;
-}
-
-static bool is_http(const struct journal_event *e)
-{
-	return e->kind == JOURNAL_HTTP_START || e->kind == JOURNAL_HTTP_DONE ||
-	       e->kind == JOURNAL_HTTP_BROKEN ||
-	       e->kind == JOURNAL_HTTP_REFUSED;
+	return journal_file_of(e->kind) == JOURNAL_BY_TFTP;
 }
 
 struct way_subject way_subject_of(const struct journal_event *e)
 {
-	struct way_subject s = {.is_file = is_tftp(e) || is_http(e)};
+	struct way_subject s = {0};
 	char path[PATH_MAX_LEN + 1];
 	struct client client = {0};
 
-	if ((!is_tftp(e) && !is_http(e)) || !e->file || !path_of(e->file, path))
+	s.is_file = journal_file_of(e->kind) != JOURNAL_NO_FILE;
+	if (!s.is_file || !e->file || !path_of(e->file, path))
 		return s;
 	if (content_parse_name(path, &s.name)) {
 		s.kind = WAY_IMAGE;

@@ -6,15 +6,28 @@
 #include "daemon/clock.h"
 #include "daemon/log.h"
 
-const char *journal_kind_name(enum journal_kind kind)
-{
-	static const char *const names[] = {
-#define EVENT(NAME, text) [JOURNAL_##NAME] = text,
+#define QUIET false
+#define LINE  true
+
+static const struct {
+	const char *name;
+	enum journal_file file;
+	bool line;
+} kinds[] = {
+#define EVENT(NAME, text, by, line)                                            \
+	[JOURNAL_##NAME] = {text, JOURNAL_##by, line},
 #include "daemon/journal.def"
 #undef EVENT
-	};
+};
 
-	return kind < JOURNAL_MAX ? names[kind] : "?";
+const char *journal_kind_name(enum journal_kind kind)
+{
+	return kind < JOURNAL_MAX ? kinds[kind].name : "?";
+}
+
+enum journal_file journal_file_of(enum journal_kind kind)
+{
+	return kind < JOURNAL_MAX ? kinds[kind].file : JOURNAL_NO_FILE;
 }
 
 void journal_init(struct journal *journal)
@@ -31,34 +44,6 @@ void journal_add_reader(struct journal *journal, struct journal_reader *r)
 void journal_remove_reader(struct journal *journal, struct journal_reader *r)
 {
 	TAILQ_REMOVE(&journal->readers, r, link);
-}
-
-/* Lines for finished and failed things; the rest only when debugging. */
-static bool is_worth_a_line(const struct journal_event *e)
-{
-	switch (e->kind) {
-	case JOURNAL_TFTP_DONE:
-	case JOURNAL_TFTP_FAILED:
-	case JOURNAL_SCRIPT:
-	case JOURNAL_HTTP_DONE:
-	case JOURNAL_HTTP_BROKEN:
-	case JOURNAL_BOOTED:
-		return true;
-	case JOURNAL_DISCOVER:
-	case JOURNAL_OFFER:
-	case JOURNAL_REQUEST:
-	case JOURNAL_ACK:
-	case JOURNAL_IGNORED:
-	case JOURNAL_ADVERTISEMENT:
-	case JOURNAL_TFTP_START:
-	case JOURNAL_TFTP_ABORTED:
-	case JOURNAL_TFTP_REFUSED:
-	case JOURNAL_HTTP_START:
-	case JOURNAL_HTTP_REFUSED:
-	case JOURNAL_MAX:
-		break;
-	}
-	return log_is_debug();
 }
 
 static void write_line(const struct journal_event *e)
@@ -96,7 +81,7 @@ void journal_write(struct journal *journal, const struct journal_event *e)
 	if (!copy.t_us)
 		copy.t_us = clock_us();
 	journal->counts[copy.kind]++;
-	if (is_worth_a_line(&copy))
+	if (kinds[copy.kind].line || log_is_debug())
 		write_line(&copy);
 	for (r = TAILQ_FIRST(&journal->readers); r; r = next) {
 		next = TAILQ_NEXT(r, link);

@@ -15,10 +15,17 @@
 #include "proto/pxe.h"
 
 enum journal_kind {
-#define EVENT(NAME, text) JOURNAL_##NAME,
+#define EVENT(NAME, text, by, line) JOURNAL_##NAME,
 #include "daemon/journal.def"
 #undef EVENT
 	JOURNAL_MAX
+};
+
+/* How the file goes that an event tells of. */
+enum journal_file {
+	JOURNAL_NO_FILE,
+	JOURNAL_BY_TFTP,
+	JOURNAL_BY_HTTP,
 };
 
 #define JOURNAL_TEXT_MAX 256
@@ -63,5 +70,6 @@ void journal_remove_reader(struct journal *journal, struct journal_reader *r);
 void journal_write(struct journal *journal, const struct journal_event *e);
 /* "tftp-done" */
 const char *journal_kind_name(enum journal_kind kind);
+enum journal_file journal_file_of(enum journal_kind kind);
 
 #endif
