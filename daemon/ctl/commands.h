@@ -44,6 +44,7 @@ struct option_row {
 	int letter;
 	const char *name, *argument; /* argument NULL: it takes none */
 	const char *help;
+	size_t at; /* in struct arguments: its text, or without one a bool */
 };
 extern const struct option_row option_rows[]; /* ends with a letter of 0 */
 /* Does the command take this option? NULL: is it one for all commands? */

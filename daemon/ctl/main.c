@@ -11,7 +11,7 @@
 #include "daemon/ctl/show.h"
 
 #define DEFAULT_CONTROL "/run/netuki/control.sock"
-#define MAX_OPTIONS	32
+#define MAX_OPTIONS	64
 
 enum { EXIT_NO = 1, EXIT_USAGE = 2, EXIT_NO_DAEMON = 3 };
 
@@ -27,7 +27,8 @@ static void make_longs(struct option ret[MAX_OPTIONS])
 {
 	size_t n = 0;
 
-	for (const struct option_row *row = option_rows; row->letter; row++)
+	for (const struct option_row *row = option_rows;
+		row->letter && n < MAX_OPTIONS - 1; row++)
 		ret[n++] = (struct option){
 			.name = row->name,
 			.has_arg =
@@ -37,60 +38,20 @@ static void make_longs(struct option ret[MAX_OPTIONS])
 	ret[n] = (struct option){0};
 }
 
+/* --help and --version, which have no place in args, are done before. */
 static void take_option(int letter, struct arguments *args)
 {
-	switch (letter) {
-	case 'j':
-		args->json = true;
-		break;
-	case 'c':
-		args->control = optarg;
-		break;
-	case 'u':
-		args->unknown = true;
-		break;
-	case 'y':
-		args->yaml = true;
-		break;
-	case 'f':
-		args->follow = true;
-		break;
-	case 'a':
-		args->all = true;
-		break;
-	case 'x':
-		args->clear = true;
-		break;
-	case 'n':
-		args->cancel = true;
-		break;
-	case 'A':
-		args->arch = optarg;
-		break;
-	case 'F':
-		args->firmware = optarg;
-		break;
-	case 'I':
-		args->image = optarg;
-		break;
-	case 'M':
-		args->mode = optarg;
-		break;
-	case 'b':
-		args->by = optarg;
-		break;
-	case 's':
-		args->since = optarg;
-		break;
-	case 'l':
-		args->limit = optarg;
-		break;
-	case 'C':
-		args->csv = true;
-		break;
-	default:
-		break;
-	}
+	const struct option_row *row = option_rows;
+	void *at;
+
+	while (row->letter != letter)
+		row++;
+	at = (char *)args + row->at;
+
+	if (row->argument)
+		*(const char **)at = optarg;
+	else
+		*(bool *)at = true;
 }
 
 /*
