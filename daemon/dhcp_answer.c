@@ -228,39 +228,61 @@ void dhcp_answer(struct dhcp_answerer *s, const struct dhcp_heard *in,
 }
 
 /*
- * Another server's reply: does it speak PXE too? Two of those on a network
- * are a boot that works now and then. Each is said once.
+ * A server's reply that says PXE, and that is not ours. What a relay hands on
+ * was heard, if at all, when it came to the relay: a relay is no server.
  */
+static bool is_of_rival(const struct dhcp_answerer *s,
+	const struct dhcp_heard *heard, const struct dhcp_message *m)
+{
+	const struct netifs *netifs = s->netuki->netifs;
+
+	if ((m->type != DHCP_TYPE_OFFER && m->type != DHCP_TYPE_ACK) ||
+		(!dhcp_opt_begins(m, DHCP_OPT_VENDOR_CLASS, "PXEClient") &&
+			!dhcp_opt_begins(
+				m, DHCP_OPT_VENDOR_CLASS, "HTTPClient")))
+		return false;
+	if (m->giaddr)
+		return !heard->is_from_here &&
+		       !netifs_have(
+			       netifs, dhcp_opt_addr(m, DHCP_OPT_SERVER_ID));
+	return heard->is_from_here || !netifs_have(netifs, heard->from);
+}
+
+static void say_rival(const struct netif *netif, const struct dhcp_heard *heard,
+	bool gives_address)
+{
+	const char *where = heard->is_from_here ? " of this host" : "";
+	struct in_addr addr = {htonl(heard->from)};
+	char text[INET_ADDRSTRLEN];
+
+	inet_ntop(AF_INET, &addr, text, sizeof(text));
+	if (gives_address)
+		log_warn("%s: the DHCP server %s%s says PXEClient (option 60) "
+			 "itself: firmware may ask it for the boot file, and "
+			 "not us; remove option 60 there",
+			netif->name, text, where);
+	else
+		log_warn("%s: %s%s is another PXE server (ProxyDHCP): which of "
+			 "us a machine believes is chance; switch one off",
+			netif->name, heard->is_from_here ? "a program" : text,
+			where);
+}
+
+/* Two PXE servers on a network are a boot that works now and then. */
 void dhcp_answer_overheard(
 	struct dhcp_answerer *s, const struct dhcp_heard *heard)
 {
 	const struct netif *netif =
 		netif_by_index(s->netuki->netifs, heard->ifindex);
 	struct dhcp_message m;
-	char text[INET_ADDRSTRLEN];
-	struct in_addr addr;
 
 	if (!netif || !netif->served || s->n_rivals == DHCP_RIVALS_MAX ||
-		netifs_have(s->netuki->netifs, heard->from) ||
 		dhcp_parse(heard->data, heard->len, &m) != NULL ||
-		(m.type != DHCP_TYPE_OFFER && m.type != DHCP_TYPE_ACK) ||
-		(!dhcp_opt_begins(&m, DHCP_OPT_VENDOR_CLASS, "PXEClient") &&
-			!dhcp_opt_begins(
-				&m, DHCP_OPT_VENDOR_CLASS, "HTTPClient")))
+		!is_of_rival(s, heard, &m))
 		return;
 	for (size_t i = 0; i < s->n_rivals; i++)
 		if (s->rivals[i] == heard->from)
 			return;
 	s->rivals[s->n_rivals++] = heard->from;
-	addr.s_addr = htonl(heard->from);
-	inet_ntop(AF_INET, &addr, text, sizeof(text));
-	if (m.yiaddr)
-		log_warn("%s: the DHCP server %s says PXEClient (option 60) "
-			 "itself: firmware may ask it for the boot file, and "
-			 "not us; remove option 60 there",
-			netif->name, text);
-	else
-		log_warn("%s: %s is another PXE server (ProxyDHCP): which of "
-			 "us a machine believes is chance; switch one off",
-			netif->name, text);
+	say_rival(netif, heard, m.yiaddr != 0);
 }

@@ -110,6 +110,10 @@ static bool take(struct dhcp_packet *p, struct slot *slot, size_t len,
 	struct dhcp_heard heard;
 	struct ipv4_udp udp;
 
+	/*
+	 * To another host, or of a VLAN that has no interface here: the kernel
+	 * says so in the same way.
+	 */
 	if (slot->from.sll_pkttype == PACKET_OUTGOING ||
 		slot->from.sll_pkttype == PACKET_OTHERHOST ||
 		!ipv4_parse_udp(slot->in, len, &udp))

@@ -10,6 +10,7 @@
 #ifndef DAEMON_DHCP_PACKET_H
 #define DAEMON_DHCP_PACKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ struct dhcp_heard {
 	uint32_t from, to; /* host order; to: perhaps not an address of ours */
 	uint16_t from_port;
 	unsigned ifindex;
+	bool is_from_here; /* another program of this host sent it */
 };
 
 /* A datagram that is to go out, from the server's port. */

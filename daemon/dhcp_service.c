@@ -9,6 +9,7 @@
 
 #include "daemon/dhcp_answer.h"
 #include "daemon/dhcp_packet.h"
+#include "daemon/dhcp_tap.h"
 #include "daemon/log.h"
 #include "daemon/socket.h"
 #include "daemon/turn.h"
@@ -37,6 +38,7 @@ struct dhcp_service {
 	struct dhcp_answerer answerer;
 	struct event_base *base;
 	struct dhcp_packet *packet; /* port 67 without binding it, or NULL */
+	struct dhcp_tap *tap;	    /* NULL with the above */
 	struct port server, pxe;
 	struct slot slot[BATCH];
 	struct mmsghdr in[BATCH], out[BATCH];
@@ -57,6 +59,8 @@ static void on_request(void *arg, const struct dhcp_heard *heard,
 	struct dhcp_service *s = arg;
 
 	dhcp_answer(&s->answerer, heard, false, ret);
+	if (ret->len)
+		dhcp_tap_wake(s->tap);
 }
 
 static void on_overheard(void *arg, const struct dhcp_heard *heard)
@@ -194,12 +198,21 @@ static int open_server_port(
 {
 	const struct dhcp_packet_calls calls = {
 		on_request, on_overheard, on_unsent, s};
+	const struct dhcp_tap_calls tap = {on_overheard, s};
 	int err = -EPERM;
 
 	if (!listen)
 		err = dhcp_packet_new(s->base, port, &calls, &s->packet);
-	if (!err)
+	if (!err) {
+		int tap_err = dhcp_tap_new(s->base, s->answerer.netuki->worker,
+			port, &tap, &s->tap);
+
+		if (tap_err)
+			log_warn("another PXE server on this host would not be "
+				 "noticed: %s",
+				strerror(-tap_err));
 		return 0;
+	}
 	if (!listen)
 		log_warn("without CAP_NET_RAW (%s): requests that a DHCP relay "
 			 "sends are not heard, nor other PXE servers",
@@ -240,6 +253,7 @@ void dhcp_service_free(struct dhcp_service *s)
 	if (!s)
 		return;
 	dhcp_packet_free(s->packet);
+	dhcp_tap_free(s->tap);
 	port_done(&s->server);
 	port_done(&s->pxe);
 	free(s);

@@ -82,7 +82,7 @@ bool ipv4_build_udp(const struct ipv4_udp *udp, uint8_t ret[IPV4_UDP_HEADERS])
 	wire_put_u8(&w, 0x45);
 	wire_put_u8(&w, 0);
 	wire_put_u16(&w, (uint16_t)(udp_len + HEADER_MIN));
-	wire_put_u16(&w, 0);
+	wire_put_u16(&w, IPV4_UDP_ID);
 	wire_put_u16(&w, 0x4000); /* not to be fragmented */
 	wire_put_u8(&w, 64);
 	wire_put_u8(&w, PROTOCOL_UDP);

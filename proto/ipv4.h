@@ -21,6 +21,8 @@ struct ipv4_udp {
 bool ipv4_parse_udp(const void *packet, size_t len, struct ipv4_udp *ret);
 
 #define IPV4_UDP_HEADERS 28
+/* The identification in ours, by which they are told from others. */
+#define IPV4_UDP_ID 0x6e6b
 
 /*
  * The IPv4 and UDP headers of a datagram whose payload is `udp->data`, with

@@ -51,6 +51,17 @@ def discover(mac, kind="uefi", more=b"", xid=0x12345678):
     return message(mac, options + more, xid)
 
 
+def datagram(data, source="0.0.0.0", to="255.255.255.255", ports=(68, 67)):
+    """The IPv4 packet around a DHCP message; no UDP checksum."""
+    head = bytearray(struct.pack(
+        "!BBHHHBBH4s4s", 0x45, 0, 28 + len(data), 1, 0, 64, 17, 0,
+        socket.inet_aton(source), socket.inet_aton(to)))
+    total = sum(struct.unpack("!10H", head))
+    total = (total & 0xFFFF) + (total >> 16)
+    struct.pack_into("!H", head, 10, ~total & 0xFFFF)
+    return bytes(head) + struct.pack("!4H", *ports, 8 + len(data), 0) + data
+
+
 def parse(packet):
     """A reply as a dict: fields by name, options by number."""
     found = {"op": packet[0], "xid": struct.unpack_from("!I", packet, 4)[0]}

@@ -225,6 +225,70 @@ def test_rival_is_reported_once():
         harness.check("another PXE server" in said[0], said[0])
 
 
+def lines(lab, words):
+    """The lines of netukid's log with these words in them."""
+    return [line for line in lab.netukid.output().splitlines()
+            if words in line]
+
+
+def start_pxe_dhcp(lab):
+    """dnsmasq as a DHCP server that says PXEClient, on netukid's own host."""
+    lab.start_dnsmasq("netuki", ["--dhcp-option-force=60,PXEClient"])
+
+
+def start_proxy(lab):
+    """dnsmasq as ProxyDHCP, on netukid's own host."""
+    lab.start_dnsmasq_proxy(lab.tmp, "netuki", [
+        "--dhcp-boot=other.efi",
+        "--pxe-service=x86-64_EFI,other,other.efi"])
+
+
+@harness.cases(
+    proxy={"server": start_proxy, "words": "a program of this host is another "
+           "PXE server"},
+    dhcp={"server": start_pxe_dhcp, "words": "of this host says PXEClient"},
+    plain_dhcp={"server": lambda lab: lab.start_dnsmasq("netuki"),
+                "words": None})
+def test_rival_on_the_same_host(server, words):
+    """Another PXE server here is said once; netukid is none to itself."""
+    ports = "dhcp: {pxe-port: 4012}\ntftp: {port: 6969}\n"
+    with lab_with_client(more=ports) as (lab, client):
+        server(lab)
+        deadline = time.monotonic() + (2 if words is None else 15)
+        while not lines(lab, "PXE") and time.monotonic() < deadline:
+            client.send(dhcp.discover(MAC))
+            found = client.replies(1.0, enough=2)
+            harness.equal(len(found), 2, "answers to a DISCOVER")
+            time.sleep(0.1)
+        client.send(dhcp.discover(MAC))
+        client.replies(1.0, enough=2)
+        time.sleep(0.3)
+        said = lines(lab, "PXE")
+        harness.equal(len(said), 0 if words is None else 1,
+                      f"lines about another server: {said}")
+        harness.check(words is None or words in said[0], said)
+
+
+def test_tagged_frame():
+    """A frame of a VLAN that has no interface here is not the parent's.
+
+    The untagged network's server has no business in it. Priority tags, that
+    is VLAN 0, are no VLAN.
+    """
+    with lab_with_client() as (lab, client):
+        frame = bytes.fromhex("ffffffffffff") + dhcp.mac_bytes(MAC)
+        wire = netns.open_socket(lab.ns("client"), socket.AF_PACKET,
+                                 socket.SOCK_RAW)
+        with wire:
+            wire.bind(("eth0", 0))
+            for tag, xid in ((b"\x81\0\0\x2a", 1), (b"\x81\0\xe0\0", 2)):
+                wire.send(frame + tag + b"\x08\0" + dhcp.datagram(
+                    dhcp.discover(MAC, xid=xid)))
+            answered = [dhcp.parse(data)["xid"]
+                        for data, _ in client.replies(1.5, NETUKI_ADDRESS)]
+        harness.equal(answered, [2], "which was answered")
+
+
 # The same host as another DHCP server.
 
 KEA = {"Dhcp4": {

@@ -76,9 +76,9 @@ static void test_bad(void **state)
 static void test_build(void **state)
 {
 	/* The checksum was computed by hand from RFC 768. */
-	static const uint8_t want[IPV4_UDP_HEADERS] = {0x45, 0, 0, 31, 0, 0,
-		0x40, 0, 64, 17, 0, 0, 10, 0, 0, 1, 192, 0, 2, 1, 0, 67, 0, 67,
-		0, 11, 0x6e, 0xed};
+	static const uint8_t want[IPV4_UDP_HEADERS] = {0x45, 0, 0, 31, 0x6e,
+		0x6b, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 1, 192, 0, 2, 1, 0, 67,
+		0, 67, 0, 11, 0x6e, 0xed};
 	uint8_t got[IPV4_UDP_HEADERS];
 	struct ipv4_udp udp = {
 		.src = 0x0a000001,
