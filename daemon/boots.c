@@ -88,6 +88,7 @@ static void finish(struct boots *boots, struct entry *en, bool lost)
 	drop(boots, en);
 }
 
+/* NULL: memory is short, and this boot will not be known. */
 static struct entry *begin(struct boots *boots, const struct mac *mac,
 	const struct journal_event *e)
 {
@@ -97,7 +98,7 @@ static struct entry *begin(struct boots *boots, const struct mac *mac,
 		finish(boots, TAILQ_FIRST(&boots->lru), true);
 	en = calloc(1, sizeof(*en));
 	if (!en)
-		abort();
+		return NULL;
 	way_begin(&en->w, &boots->hooks, mac, e);
 	en->w.b.seq = ++boots->seq;
 	LIST_INSERT_HEAD(&boots->mac[hash_bucket(mac, sizeof(*mac), BUCKETS)],
@@ -129,7 +130,8 @@ static struct entry *boot_of_discover(
 	if (!e->has_mac)
 		return NULL;
 	en = begin(boots, &e->mac, e);
-	way_take_discover(&en->w, e);
+	if (en)
+		way_take_discover(&en->w, e);
 	return en;
 }
 

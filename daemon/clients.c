@@ -15,7 +15,8 @@ struct clients {
 	size_t n;
 	struct client_list lru;
 	struct bucket mac[BUCKETS], ip[BUCKETS];
-	uint32_t relay[RELAYS]; /* 0: none */
+	uint32_t relay[RELAYS];	     /* 0: none */
+	struct client_record *spare; /* for when memory is short */
 	unsigned next_relay;
 };
 
@@ -23,19 +24,30 @@ struct clients *clients_new(void)
 {
 	struct clients *clients = calloc(1, sizeof(*clients));
 
-	if (clients)
-		TAILQ_INIT(&clients->lru);
+	if (!clients)
+		return NULL;
+	TAILQ_INIT(&clients->lru);
+	clients->spare = calloc(1, sizeof(*clients->spare));
+	if (!clients->spare) {
+		free(clients);
+		return NULL;
+	}
 	return clients;
 }
 
-static void drop(struct clients *clients, struct client_record *record)
+static void take_out(struct clients *clients, struct client_record *record)
 {
 	TAILQ_REMOVE(&clients->lru, record, lru);
 	LIST_REMOVE(record, by_mac);
 	if (record->ip)
 		LIST_REMOVE(record, by_ip);
-	free(record);
 	clients->n--;
+}
+
+static void drop(struct clients *clients, struct client_record *record)
+{
+	take_out(clients, record);
+	free(record);
 }
 
 void clients_free(struct clients *clients)
@@ -44,6 +56,7 @@ void clients_free(struct clients *clients)
 		return;
 	while (!TAILQ_EMPTY(&clients->lru))
 		drop(clients, TAILQ_FIRST(&clients->lru));
+	free(clients->spare);
 	free(clients);
 }
 
@@ -71,6 +84,29 @@ struct client_record *clients_find_ip(
 	return NULL;
 }
 
+/*
+ * One that is all zeros. If memory is short the one not seen for longest makes
+ * room: once there was a record there always is.
+ */
+static struct client_record *record_new(struct clients *clients)
+{
+	struct client_record *record;
+
+	if (clients->n >= CLIENTS_MAX)
+		drop(clients, TAILQ_FIRST(&clients->lru));
+	record = calloc(1, sizeof(*record));
+	if (record)
+		return record;
+	record = clients->spare;
+	clients->spare = NULL;
+	if (!record) {
+		record = TAILQ_FIRST(&clients->lru);
+		take_out(clients, record);
+		memset(record, 0, sizeof(*record));
+	}
+	return record;
+}
+
 struct client_record *clients_touch(
 	struct clients *clients, const struct mac *mac, uint64_t now_us)
 {
@@ -79,11 +115,7 @@ struct client_record *clients_touch(
 	if (record) {
 		TAILQ_REMOVE(&clients->lru, record, lru);
 	} else {
-		if (clients->n >= CLIENTS_MAX)
-			drop(clients, TAILQ_FIRST(&clients->lru));
-		record = calloc(1, sizeof(*record));
-		if (!record)
-			abort();
+		record = record_new(clients);
 		record->mac = *mac;
 		record->firmware = PXE_FIRMWARE_MAX;
 		record->arch = ARCH_INVALID;

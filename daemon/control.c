@@ -25,7 +25,8 @@ struct caller {
 	struct control *control;
 	LIST_ENTRY(caller) link;
 	struct bufferevent *bev;
-	json_t *reply;		     /* waits until what it tells of is saved */
+	json_t *reply; /* waits until what it tells of is saved */
+	struct state_waiter waiter;
 	struct control_query *query; /* runs: the answer comes later */
 	bool follows, done;
 };
@@ -44,7 +45,8 @@ struct control {
 static void caller_free(struct caller *caller)
 {
 	if (caller->reply) {
-		state_forget_wait(caller->control->netuki->state, caller);
+		state_forget_wait(
+			caller->control->netuki->state, &caller->waiter);
 		json_decref(caller->reply);
 	}
 	if (caller->query)
@@ -150,7 +152,7 @@ static void serve_one(struct caller *caller, const json_t *request)
 	caller->reply = reply;
 	/* The disk may be slow; whoever asks will wait. */
 	bufferevent_set_timeouts(caller->bev, NULL, NULL);
-	state_when_saved(netuki->state, on_saved, caller);
+	state_when_saved(netuki->state, &caller->waiter, on_saved, caller);
 }
 
 static void on_history(void *arg, const char *text)

@@ -84,12 +84,15 @@ static struct waiting *find(struct history *h, uint64_t seq)
 	return NULL;
 }
 
+/* NULL: memory is short. */
 static struct waiting *add(struct history *h, uint64_t seq)
 {
 	struct waiting *w = calloc(1, sizeof(*w));
 
-	if (!w)
-		abort();
+	if (!w) {
+		h->counts.dropped++;
+		return NULL;
+	}
 	if (h->counts.waiting >= HISTORY_MAX_WAITING) {
 		drop(h, TAILQ_FIRST(&h->list));
 		h->counts.dropped++;
@@ -106,6 +109,8 @@ void history_put(struct history *h, const struct boot *boot)
 
 	if (!w) {
 		w = add(h, boot->seq);
+		if (!w)
+			return;
 		w->row.started = wall_clock() -
 				 (double)(clock_us() - boot->begin_us) / 1e6;
 	}
@@ -123,6 +128,8 @@ static void put_back(
 
 		if (!w) {
 			w = add(h, rows[i].boot.seq);
+			if (!w)
+				continue;
 			w->row = rows[i];
 			TAILQ_REMOVE(&h->list, w, link);
 			TAILQ_INSERT_HEAD(&h->list, w, link);
@@ -223,14 +230,18 @@ static void save_drop(void *arg)
 	save_free(save);
 }
 
-/* All that waits. */
+/* All that waits. NULL: memory is short. */
 static struct save *save_new(struct history *h)
 {
 	struct save *save = calloc(1, sizeof(*save));
 	struct waiting *w;
 
-	if (!save)
-		abort();
+	if (save)
+		save->rows = calloc(h->counts.waiting + 1, sizeof(*save->rows));
+	if (!save || !save->rows) {
+		free(save);
+		return NULL;
+	}
 	save->history = h;
 	save->db = h->db;
 	save->directory = h->directory;
@@ -238,9 +249,6 @@ static struct save *save_new(struct history *h)
 	save->base = h->base;
 	save->limits = h->limits;
 	save->err = 1;
-	save->rows = calloc(h->counts.waiting + 1, sizeof(*save->rows));
-	if (!save->rows)
-		abort();
 	h->db = NULL;
 	while ((w = TAILQ_FIRST(&h->list))) {
 		save->rows[save->n++] = w->row;
@@ -260,11 +268,13 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
 		return;
 	task.arg = save = save_new(h);
 	h->saving = true;
-	if (worker_start(h->worker, &task))
+	if (save && worker_start(h->worker, &task))
 		return;
 	h->saving = false;
-	take_over(h, save);
-	save_free(save);
+	if (save) {
+		take_over(h, save);
+		save_free(save);
+	}
 	schedule(h, HISTORY_RETRY_S);
 }
 
@@ -302,6 +312,10 @@ struct history *history_new(struct event_base *base, struct worker *worker,
 	}
 	/* At once: nothing is served yet, and boots that ran are lost now. */
 	save = save_new(h);
+	if (!save) {
+		history_free(h);
+		return NULL;
+	}
 	write_rows(save);
 	take_over(h, save);
 	save_free(save);
@@ -316,8 +330,8 @@ void history_free(struct history *h)
 
 	if (!h)
 		return;
-	if (h->counts.waiting && h->due) {
-		save = save_new(h);
+	save = h->counts.waiting && h->due ? save_new(h) : NULL;
+	if (save) {
 		write_rows(save);
 		take_over(h, save);
 		save_free(save);

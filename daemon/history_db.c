@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/stream.h"
+
 #define BUSY_MS	      2000 /* others may read and write it, too */
 #define PRUNE_AT_ONCE "5000"
 
@@ -97,7 +99,7 @@ static void bind_row(sqlite3_stmt *s, const struct history_row *row)
 			s, i++, b->at_us[at] - b->begin_us, b->at_us[at] != 0);
 }
 
-/* The texts of the statements; the caller frees. */
+/* The texts of the statements; the caller frees. NULL: memory is short. */
 static char *create_text(void)
 {
 	char *text = NULL;
@@ -105,7 +107,7 @@ static char *create_text(void)
 	FILE *out = open_memstream(&text, &len);
 
 	if (!out)
-		abort();
+		return NULL;
 	fputs("CREATE TABLE IF NOT EXISTS boots (", out);
 	for (size_t i = 0; i < N_COLUMNS; i++)
 		fprintf(out, "%s%s %s", i ? ", " : "", columns[i].name,
@@ -114,8 +116,7 @@ static char *create_text(void)
 		"); CREATE INDEX IF NOT EXISTS boots_started ON "
 		"boots (started); PRAGMA user_version = %d;",
 		HISTORY_VERSION);
-	fclose(out);
-	return text;
+	return stream_end(out, &text);
 }
 
 static char *put_text(void)
@@ -125,7 +126,7 @@ static char *put_text(void)
 	FILE *out = open_memstream(&text, &len);
 
 	if (!out)
-		abort();
+		return NULL;
 	fputs("INSERT INTO boots (", out);
 	for (size_t i = 0; i < N_COLUMNS; i++)
 		fprintf(out, "%s%s", i ? ", " : "", columns[i].name);
@@ -137,8 +138,7 @@ static char *put_text(void)
 	for (size_t i = 2; i < N_COLUMNS; i++)
 		fprintf(out, "%s%s = excluded.%s", i > 2 ? ", " : "",
 			columns[i].name, columns[i].name);
-	fclose(out);
-	return text;
+	return stream_end(out, &text);
 }
 
 static int fail(sqlite3 *sql, const char *what, char why[HISTORY_WHY_MAX])
@@ -174,7 +174,8 @@ static bool prepare(sqlite3 *sql, const char *text, sqlite3_stmt **ret)
 static bool set_up(struct history_db *db, bool first)
 {
 	char *create = create_text(), *put = put_text();
-	bool ok = run(db->sql, "PRAGMA journal_mode = WAL;"
+	bool ok = create && put &&
+		  run(db->sql, "PRAGMA journal_mode = WAL;"
 			       "PRAGMA synchronous = NORMAL;"
 			       "PRAGMA journal_size_limit = 16777216;") &&
 		  run(db->sql, create) &&
@@ -200,27 +201,32 @@ static int open_file(const char *path, bool first, struct history_db **ret,
 	char why[HISTORY_WHY_MAX])
 {
 	struct history_db *db = calloc(1, sizeof(*db));
+	int64_t version;
 	int code;
 
-	if (!db)
-		abort();
+	if (!db) {
+		fail(NULL, path, why);
+		return SQLITE_NOMEM;
+	}
+	db->last_id = -1;
 	code = sqlite3_open_v2(path, &db->sql,
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
 			SQLITE_OPEN_FULLMUTEX,
 		NULL);
 	if (code == SQLITE_OK) {
 		sqlite3_busy_timeout(db->sql, BUSY_MS);
-		if (number_of(db->sql, "PRAGMA user_version") >
-			HISTORY_VERSION) {
+		version = number_of(db->sql, "PRAGMA user_version");
+		if (version > HISTORY_VERSION) {
 			snprintf(why, HISTORY_WHY_MAX,
 				"%s: it is of a later netuki", path);
 			history_db_close(db);
 			return SQLITE_ERROR;
 		}
-		if (set_up(db, first)) {
+		if (version >= 0 && set_up(db, first))
 			db->last_id = number_of(db->sql,
 				"SELECT coalesce(max(id), 0) FROM "
 				"boots");
+		if (db->last_id >= 0) {
 			*ret = db;
 			return 0;
 		}

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/history_db.h"
+#include "daemon/stream.h"
 
 #define BUSY_MS 2000
 
@@ -221,24 +222,27 @@ struct samples {
 	size_t len, n;
 };
 
+/* A stream that is NULL has no memory: nothing is added, and the end tells. */
 static void samples_init(struct samples *v)
 {
 	*v = (struct samples){0};
 	v->out = open_memstream(&v->text, &v->len);
-	if (!v->out)
-		abort();
 }
 
 static void samples_add(struct samples *v, int64_t value)
 {
-	fprintf(v->out, "%s%lld", v->n++ ? "," : "", (long long)value);
+	if (v->out)
+		fprintf(v->out, "%s%lld", v->n++ ? "," : "", (long long)value);
 }
 
-static void samples_end(struct samples *v, const char *key, FILE *out)
+static bool samples_end(struct samples *v, const char *key, FILE *out)
 {
-	fclose(v->out);
-	fprintf(out, ",\"%s\":[%s]", key, v->text);
-	free(v->text);
+	char *text = stream_end(v->out, &v->text);
+
+	if (text)
+		fprintf(out, ",\"%s\":[%s]", key, text);
+	free(text);
+	return text != NULL;
 }
 
 struct group {
@@ -248,19 +252,22 @@ struct group {
 	struct samples last_byte, up, throughput;
 };
 
-static void group_begin(struct group *g, const char *name)
+static bool group_begin(struct group *g, const char *name)
 {
 	*g = (struct group){.name = strdup(name)};
 	if (!g->name)
-		abort();
+		return false;
 	samples_init(&g->last_byte);
 	samples_init(&g->up);
 	samples_init(&g->throughput);
+	return true;
 }
 
-static void group_end(struct group *g, FILE *out, bool first)
+/* False: memory is short. */
+static bool group_end(struct group *g, FILE *out, bool first)
 {
 	json_t *name = json_string(g->name);
+	bool whole;
 	char *text =
 		name ? json_dumps(name, JSON_ENCODE_ANY | JSON_ENSURE_ASCII)
 		     : NULL;
@@ -274,19 +281,20 @@ static void group_end(struct group *g, FILE *out, bool first)
 			(unsigned long long)g->outcomes[i]);
 	fprintf(out, "},\"blocks\":%lld,\"resent\":%lld", (long long)g->blocks,
 		(long long)g->resent);
-	samples_end(&g->last_byte, "last-byte-us", out);
-	samples_end(&g->up, "up-us", out);
-	samples_end(&g->throughput, "bytes-per-second", out);
+	whole = samples_end(&g->last_byte, "last-byte-us", out);
+	whole &= samples_end(&g->up, "up-us", out);
+	whole &= samples_end(&g->throughput, "bytes-per-second", out);
 	fputs("}", out);
 	free(text);
 	json_decref(name);
 	free(g->name);
+	g->name = NULL;
+	return whole;
 }
 
 /* The columns of the query below. */
-static void group_add(struct group *g, sqlite3_stmt *s)
+static void group_add(struct group *g, const char *outcome, sqlite3_stmt *s)
 {
-	const char *outcome = (const char *)sqlite3_column_text(s, 1);
 	int64_t us = sqlite3_column_int64(s, 5);
 
 	g->count++;
@@ -310,24 +318,29 @@ static void group_add(struct group *g, sqlite3_stmt *s)
 static int print_groups(sqlite3_stmt *s, FILE *out)
 {
 	struct group group = {0};
-	bool first = true;
+	bool first = true, whole = true;
 	int code;
 
-	while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+	while (whole && (code = sqlite3_step(s)) == SQLITE_ROW) {
 		const char *name = (const char *)sqlite3_column_text(s, 0);
+		const char *outcome = (const char *)sqlite3_column_text(s, 1);
 
+		if (!name || !outcome) {
+			whole = false;
+			break;
+		}
 		if (group.name && strcmp(group.name, name) != 0) {
-			group_end(&group, out, first);
-			group.name = NULL;
+			whole = group_end(&group, out, first);
 			first = false;
 		}
 		if (!group.name)
-			group_begin(&group, name);
-		group_add(&group, s);
+			whole &= group_begin(&group, name);
+		if (group.name)
+			group_add(&group, outcome, s);
 	}
 	if (group.name)
-		group_end(&group, out, first);
-	return code;
+		whole &= group_end(&group, out, first);
+	return whole ? code : SQLITE_NOMEM;
 }
 
 static char *report(sqlite3 *sql, const struct history_query *query)
@@ -346,7 +359,7 @@ static char *report(sqlite3 *sql, const struct history_query *query)
 						: history_by_name(query->by));
 	out = open_memstream(&text, &len);
 	if (!out)
-		abort();
+		return NULL;
 	fprintf(out, "{\"by\":\"%s\",\"groups\":[", history_by_name(query->by));
 	s = prepare(sql, select);
 	if (s) {
@@ -356,11 +369,12 @@ static char *report(sqlite3 *sql, const struct history_query *query)
 	}
 	sqlite3_finalize(s);
 	fputs("]}", out);
-	fclose(out);
+	text = stream_end(out, &text);
 	if (code == SQLITE_DONE)
 		return text;
 	free(text);
-	return error_text("the history cannot be read", sqlite3_errmsg(sql));
+	return error_text("the history cannot be read",
+		code == SQLITE_NOMEM ? "memory is short" : sqlite3_errmsg(sql));
 }
 
 char *history_query_run(

@@ -161,6 +161,11 @@ void http_conn_resume(struct http_conn *conn)
 		}
 		if (!conn->in_len || !next_request(conn))
 			break;
+		if (!conn->out) {
+			/* Memory is too short to say so. */
+			http_conn_free(conn);
+			return;
+		}
 	}
 	http_conn_wait(conn, false);
 }

@@ -158,11 +158,14 @@ void http_peer_server(const struct http_conn *conn, struct client *client,
 
 /* http_reply.c: what to answer. */
 
-/* Set up the answer to a request: out, view, close_after. */
+/*
+ * Set up the answer to a request: out, view, close_after. Afterwards out is
+ * NULL if memory is too short for any answer.
+ */
 void http_reply(struct http_conn *conn, const struct http_request *request);
 /* The same for a head that is none. */
 void http_reply_error(struct http_conn *conn, unsigned status);
-/* Answer with this view; takes it over. */
+/* Answer with this view; takes it over. NULL: memory is short, try again. */
 void http_reply_view(struct http_conn *conn, const struct http_request *request,
 	struct view *view);
 

@@ -15,15 +15,6 @@
 #define SMALL_BODY (16u << 10) /* goes out with the head, in one packet */
 #define RETRY_S	   2	       /* for iPXE, which asks again after so long */
 
-static char *allocate(size_t len)
-{
-	char *p = malloc(len);
-
-	if (!p)
-		abort();
-	return p;
-}
-
 /*
  * The head goes to the start of `out`. False: http_build_head refuses it (for
  * a media type that is none, say); what goes out is a 500 without a body, and
@@ -55,7 +46,9 @@ static void answer_text(struct http_conn *conn, struct http_head *head,
 	head->content_length = len;
 	head->close = conn->close_after;
 	head->date = time(NULL);
-	conn->out = allocate(HEAD_SIZE + len);
+	conn->out = malloc(HEAD_SIZE + len);
+	if (!conn->out)
+		return;
 	if (build_head(conn, head) && with_body) {
 		memcpy(conn->out + conn->out_len, text, len);
 		conn->out_len += (uint32_t)len;
@@ -122,8 +115,8 @@ static void evaluate(const struct http_request *request,
 		answer->length = 0;
 }
 
-void http_reply_view(struct http_conn *conn, const struct http_request *request,
-	struct view *view)
+static void answer_view(struct http_conn *conn,
+	const struct http_request *request, struct view *view)
 {
 	struct http_entity entity = {
 		.size = view_size(view),
@@ -151,7 +144,11 @@ void http_reply_view(struct http_conn *conn, const struct http_request *request,
 		return;
 	}
 	is_small = answer.length && answer.length <= SMALL_BODY;
-	conn->out = allocate(HEAD_SIZE + (is_small ? answer.length : 0));
+	conn->out = malloc(HEAD_SIZE + (is_small ? answer.length : 0));
+	if (!conn->out) {
+		view_unref(view);
+		return;
+	}
 	if (!build_head(conn, &head))
 		answer.length = 0;
 	else if (is_small)
@@ -160,6 +157,15 @@ void http_reply_view(struct http_conn *conn, const struct http_request *request,
 	conn->view_at = answer.first;
 	conn->view_end = answer.first + answer.length;
 	conn->warm_to = 0;
+}
+
+void http_reply_view(struct http_conn *conn, const struct http_request *request,
+	struct view *view)
+{
+	if (view)
+		answer_view(conn, request, view);
+	else
+		answer_status(conn, request, 503, "memory is short");
 }
 
 static enum arch arch_of_ipxe(const char *buildarch)
@@ -320,7 +326,9 @@ static void answer_metrics(
 	char *text = metrics_text(conn->service->netuki);
 
 	http_reply_view(conn, request,
-		view_of_text("text/plain; version=0.0.4", text, strlen(text)));
+		text ? view_of_text(
+			       "text/plain; version=0.0.4", text, strlen(text))
+		     : NULL);
 	free(text);
 }
 

@@ -395,7 +395,8 @@ struct view *image_view(const struct image *image)
 {
 	struct view *view = view_new(efi_type);
 
-	view_add_file(view, image->file, 0, image->size);
+	if (view)
+		view_add_file(view, image->file, 0, image->size);
 	return view;
 }
 
@@ -407,7 +408,8 @@ struct view *image_view_kernel(const struct image *image)
 	if (!s)
 		return NULL;
 	view = view_new("application/octet-stream");
-	view_add_file(view, image->file, s->offset, s->len);
+	if (view)
+		view_add_file(view, image->file, s->offset, s->len);
 	return view;
 }
 
@@ -416,7 +418,7 @@ struct view *image_view_initrd(const struct image *image)
 	static const char *const parts[] = {".ucode", ".initrd"};
 	struct view *view = view_new("application/octet-stream");
 
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+	for (size_t i = 0; view && i < sizeof(parts) / sizeof(*parts); i++) {
 		const struct uki_section *s = uki_find(&image->uki, parts[i]);
 
 		if (!s)
@@ -425,7 +427,7 @@ struct view *image_view_initrd(const struct image *image)
 		view_add_memory(view, NULL, -view_size(view) & 3);
 		view_add_file(view, image->file, s->offset, s->len);
 	}
-	if (view_size(view))
+	if (view && view_size(view))
 		return view;
 	view_unref(view);
 	return NULL;
@@ -443,6 +445,8 @@ struct view *image_view_spliced(const struct image *image, const char *cmdline)
 		    &splice, &why))
 		return NULL;
 	view = view_new(efi_type);
+	if (!view)
+		return NULL;
 	for (size_t i = 0; i < splice.n_patches; i++) {
 		const struct uki_patch *p = &splice.patch[i];
 		uint8_t *copy = malloc(p->len);

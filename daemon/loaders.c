@@ -64,8 +64,13 @@ static void add(struct loaders *loaders, const struct config *config,
 		return;
 	}
 	loader->path = strdup(path);
-	if (!loader->path)
-		abort();
+	if (!loader->path) {
+		file_unref(loader->file);
+		loader->file = NULL;
+		config_report_add(report, config, at, false, "loader %s: %s",
+			path, strerror(ENOMEM));
+		return;
+	}
 	loader->name = base_name(loader->path);
 	loaders->n++;
 }
@@ -84,7 +89,7 @@ struct loaders *loaders_new(
 	struct loaders *loaders = calloc(1, sizeof(*loaders));
 
 	if (!loaders)
-		abort();
+		return NULL;
 	for (int arch = 0; arch < ARCH_MAX; arch++)
 		add(loaders, config, config->loaders[arch],
 			config->loaders_at[arch], report);
@@ -130,6 +135,8 @@ struct view *loaders_view(struct loaders *loaders, const char *name)
 		/* One for all: by that TFTP knows what it has read already. */
 		if (!loader->view) {
 			loader->view = view_new("application/efi");
+			if (!loader->view)
+				return NULL;
 			view_add_file(loader->view, loader->file, 0,
 				file_size(loader->file));
 		}

@@ -239,6 +239,8 @@ static int start(struct netuki *netuki)
 	config_report_init(&report);
 	netuki->loaders = loaders_new(config, &report);
 	config_report_done(&report);
+	if (!netuki->loaders)
+		return -ENOMEM;
 	if (config->dhcp.enabled)
 		err = dhcp_service_new(netuki, &netuki->dhcp);
 	if (!err && netuki->dhcp && config->dhcp.ipxe_ra)

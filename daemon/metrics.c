@@ -7,6 +7,7 @@
 #include "daemon/clock.h"
 #include "daemon/dhcp_service.h"
 #include "daemon/http_service.h"
+#include "daemon/stream.h"
 #include "daemon/tftp_service.h"
 #include "daemon/timeline.h"
 
@@ -125,13 +126,12 @@ char *metrics_text(const struct netuki *netuki)
 	};
 
 	if (!out)
-		abort();
+		return NULL;
 	PRINT(out, metrics);
 	if (netuki->dhcp)
 		print_dhcp(out, netuki->dhcp);
 	print_tftp(out, netuki->tftp);
 	print_http(out, netuki->http);
 	boot_metrics_print(timeline_metrics(netuki->timeline), out);
-	fclose(out);
-	return text;
+	return stream_end(out, &text);
 }

@@ -15,6 +15,7 @@
 
 /* Events come in bursts; one reading serves a burst. */
 static const struct timeval settle = {0, 100000};
+static const struct timeval retry = {2, 0};
 
 struct netifs {
 	const struct config *config;
@@ -23,7 +24,7 @@ struct netifs {
 	struct event *readable, *settled;
 	void (*changed)(void *arg); /* NULL: nobody wants to know */
 	void *changed_arg;
-	bool said_full;
+	bool said_full, failed;
 	size_t n;
 	struct netif netif[NETIF_MAX];
 };
@@ -187,10 +188,17 @@ static int read_all(struct netifs *netifs)
 static void on_settled(evutil_socket_t fd, short what, void *arg)
 {
 	struct netifs *netifs = arg;
+	bool failed = read_all(netifs) != 0;
 
 	(void)fd, (void)what;
-	if (read_all(netifs))
-		log_warn("network interfaces could not be read: netlink");
+	/* Nobody tells again of what has changed. */
+	if (failed)
+		event_add(netifs->settled, &retry);
+	if (failed && !netifs->failed)
+		log_warn("network interfaces could not be read: it is tried "
+			 "again every %d s",
+			(int)retry.tv_sec);
+	netifs->failed = failed;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)

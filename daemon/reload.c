@@ -86,17 +86,15 @@ static void keep_running(struct config *config, const struct config *running)
 }
 
 /* False: the next start takes over the rest. */
-static bool swap(struct netuki *netuki, struct config *config)
+static bool swap(
+	struct netuki *netuki, struct config *config, struct loaders *loaders)
 {
 	struct config *old = netuki->config;
 	bool restart = needs_restart(old, config);
-	struct config_report report;
 
 	keep_running(config, old);
-	config_report_init(&report);
 	loaders_free(netuki->loaders);
-	netuki->loaders = loaders_new(config, &report);
-	config_report_done(&report);
+	netuki->loaders = loaders;
 	netuki->config = config;
 	netifs_set_config(netuki->netifs, config);
 	images_set_pins(netuki->images, pins_new(config));
@@ -106,6 +104,23 @@ static bool swap(struct netuki *netuki, struct config *config)
 			 "over at the next start only");
 	config_unref(old);
 	return !restart;
+}
+
+/* False: memory is short, and nothing has changed. */
+static bool take_over(
+	struct netuki *netuki, struct config *config, bool *ret_restart)
+{
+	struct config_report report;
+	struct loaders *loaders;
+
+	config_report_init(&report);
+	loaders = loaders_new(config, &report);
+	config_report_done(&report);
+	if (loaders)
+		*ret_restart = !swap(netuki, config, loaders);
+	else
+		config_unref(config);
+	return loaders != NULL;
 }
 
 static void note_failure(
@@ -141,8 +156,15 @@ bool reload_now(
 		note_failure(netuki, report);
 		return false;
 	}
-	*ret_restart = !swap(netuki, config);
-	log_info("configuration reloaded: %zu machines", config->n_machines);
+	if (!take_over(netuki, config, ret_restart)) {
+		snprintf(netuki->reload_error, sizeof(netuki->reload_error),
+			"memory is short");
+		log_error("configuration not reloaded: memory is short; the "
+			  "old one stays in force");
+		return false;
+	}
+	log_info("configuration reloaded: %zu machines",
+		netuki->config->n_machines);
 	return true;
 }
 

@@ -31,13 +31,6 @@ struct form {
 	LIST_ENTRY(form) by_mac;
 };
 
-struct waiter {
-	TAILQ_ENTRY(waiter) link;
-	uint64_t generation; /* is called when this one is saved */
-	void (*saved)(void *arg);
-	void *arg;
-};
-
 /* A snapshot on its way to the disk. */
 struct save {
 	struct state *state; /* the loop's alone */
@@ -56,7 +49,7 @@ struct state {
 	bool urgent;		 /* some of what is not saved */
 	struct save *saving;
 	char problem[STATE_WHY_MAX];
-	TAILQ_HEAD(, waiter) waiters;
+	TAILQ_HEAD(, state_waiter) waiters;
 
 	enum config_mode mode_for_all;
 	size_t n_machines, cap_machines;
@@ -115,13 +108,12 @@ static bool snapshot(const struct state *state, struct state_content *ret)
 /* Call all that wait for this generation or an earlier one. */
 static void tell_waiters(struct state *state, uint64_t generation)
 {
-	struct waiter *w;
+	struct state_waiter *w;
 
 	while ((w = TAILQ_FIRST(&state->waiters)) &&
 		w->generation <= generation) {
 		TAILQ_REMOVE(&state->waiters, w, link);
 		w->saved(w->arg);
-		free(w);
 	}
 }
 
@@ -211,18 +203,14 @@ const char *state_problem(const struct state *state)
 	return state && state->problem[0] ? state->problem : NULL;
 }
 
-void state_when_saved(struct state *state, void (*saved)(void *arg), void *arg)
+void state_when_saved(struct state *state, struct state_waiter *w,
+	void (*saved)(void *arg), void *arg)
 {
-	struct waiter *w;
-
 	if (!state->worker || state->changed == state->saved) {
 		saved(arg);
 		return;
 	}
-	w = malloc(sizeof(*w));
-	if (!w)
-		abort();
-	*w = (struct waiter){
+	*w = (struct state_waiter){
 		.generation = state->changed, .saved = saved, .arg = arg};
 	TAILQ_INSERT_TAIL(&state->waiters, w, link);
 	state->urgent = true;
@@ -231,17 +219,9 @@ void state_when_saved(struct state *state, void (*saved)(void *arg), void *arg)
 		schedule(state, 0);
 }
 
-void state_forget_wait(struct state *state, const void *arg)
+void state_forget_wait(struct state *state, struct state_waiter *waiter)
 {
-	struct waiter *w, *next;
-
-	for (w = TAILQ_FIRST(&state->waiters); w; w = next) {
-		next = TAILQ_NEXT(w, link);
-		if (w->arg == arg) {
-			TAILQ_REMOVE(&state->waiters, w, link);
-			free(w);
-		}
-	}
+	TAILQ_REMOVE(&state->waiters, waiter, link);
 }
 
 /* Machines. */
@@ -542,18 +522,12 @@ static void save_now(struct state *state)
 
 void state_free(struct state *state)
 {
-	struct waiter *w;
-
 	if (!state)
 		return;
 	if (state->worker && state->changed != state->saved)
 		save_now(state);
 	if (state->due)
 		event_free(state->due);
-	while ((w = TAILQ_FIRST(&state->waiters))) {
-		TAILQ_REMOVE(&state->waiters, w, link);
-		free(w);
-	}
 	while (state->n_machines)
 		drop_machine(state, state->machine[0]);
 	while (!TAILQ_EMPTY(&state->forms))

@@ -14,6 +14,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
 
 #include "config/config.h"
 #include "proto/id.h"
@@ -86,13 +88,21 @@ enum config_offer state_form(const struct state *state, const struct mac *mac);
 void state_set_form(
 	struct state *state, const struct mac *mac, enum config_offer form);
 
+/* Who waits; it belongs to the state until it is called, or forgotten. */
+struct state_waiter {
+	TAILQ_ENTRY(state_waiter) link;
+	uint64_t generation; /* is called when this one is saved */
+	void (*saved)(void *arg);
+	void *arg;
+};
+
 /*
  * Call saved(arg) from the loop when all that has changed up to now is on the
  * disk, or could not be written (state_problem says why). At once if there is
  * nothing to save.
  */
-void state_when_saved(struct state *state, void (*saved)(void *arg), void *arg);
-/* Whoever waits with this arg does so no more. */
-void state_forget_wait(struct state *state, const void *arg);
+void state_when_saved(struct state *state, struct state_waiter *waiter,
+	void (*saved)(void *arg), void *arg);
+void state_forget_wait(struct state *state, struct state_waiter *waiter);
 
 #endif

@@ -161,7 +161,10 @@ static json_t *load(int fd, int *ret_err, char why[STATE_WHY_MAX])
 		return NULL;
 	}
 	root = json_loadfd(fd, JSON_REJECT_DUPLICATES, &error);
-	if (!root)
+	if (!root && (json_error_code(&error) == json_error_out_of_memory ||
+			     !error.text[0]))
+		*ret_err = -ENOMEM;
+	else if (!root)
 		snprintf(why, STATE_WHY_MAX, "line %d: %s", error.line,
 			error.text);
 	return root;
@@ -200,28 +203,36 @@ int state_file_set_aside(const char *directory)
 	return rename(from, to) ? -errno : 0;
 }
 
-static void put_mode(json_t *o, const char *key, enum config_mode mode)
+/* These are 0, or not if memory is short: half a state must not be written. */
+
+static int put_mode(json_t *o, const char *key, enum config_mode mode)
 {
-	if (mode != CONFIG_MODE_UNSET)
-		json_object_set_new(
-			o, key, json_string(config_mode_name(mode)));
+	return mode == CONFIG_MODE_UNSET
+		       ? 0
+		       : json_object_set_new(
+				 o, key, json_string(config_mode_name(mode)));
 }
 
-static json_t *machine_json(const struct state_machine *m)
+static int put_once(json_t *o, const struct state_machine *m)
 {
-	json_t *o = json_object(), *once;
+	json_t *once = json_object();
+	int failed = put_mode(once, "mode", m->once_mode);
 
-	put_mode(o, "mode", m->mode);
-	put_mode(o, "last-mode", m->last_mode);
-	if (m->once) {
-		once = json_object();
-		put_mode(once, "mode", m->once_mode);
-		if (m->once_image[0])
-			json_object_set_new(
-				once, "image", json_string(m->once_image));
-		json_object_set_new(o, "once", once);
-	}
-	return o;
+	if (m->once_image[0])
+		failed |= json_object_set_new(
+			once, "image", json_string(m->once_image));
+	return json_object_set_new(o, "once", once) | failed;
+}
+
+static int put_machine(json_t *machines, const struct state_machine *m)
+{
+	json_t *o = json_object();
+	int failed = put_mode(o, "mode", m->mode);
+
+	failed |= put_mode(o, "last-mode", m->last_mode);
+	if (m->once)
+		failed |= put_once(o, m);
+	return json_object_set_new(machines, m->name, o) | failed;
 }
 
 /* The whole text, for free(); NULL: memory is short. */
@@ -232,11 +243,9 @@ static char *text_of(const struct state_content *content)
 	int failed = !root || !machines || !forms;
 	char *text = NULL;
 
-	put_mode(root, "mode", content->mode_for_all);
+	failed |= put_mode(root, "mode", content->mode_for_all);
 	for (size_t i = 0; i < content->n_machines; i++)
-		failed |=
-			json_object_set_new(machines, content->machines[i].name,
-				machine_json(&content->machines[i]));
+		failed |= put_machine(machines, &content->machines[i]);
 	for (size_t i = 0; i < content->n_forms; i++) {
 		char mac[MAC_TEXT_LEN];
 

@@ -126,7 +126,7 @@ struct view *view_new(const char *type)
 	struct view *view = calloc(1, sizeof(*view));
 
 	if (!view)
-		abort();
+		return NULL;
 	view->refs = 1;
 	view->type = type;
 	return view;
@@ -163,10 +163,12 @@ void view_add_memory(struct view *view, void *memory, uint64_t len)
 struct view *view_of_text(const char *type, const char *text, size_t len)
 {
 	struct view *view = view_new(type);
-	char *copy = malloc(len ? len : 1);
+	char *copy = view ? malloc(len ? len : 1) : NULL;
 
-	if (!copy)
-		abort();
+	if (!copy) {
+		view_unref(view);
+		return NULL;
+	}
 	memcpy(copy, text, len);
 	view_add_memory(view, copy, len);
 	return view;

@@ -36,7 +36,10 @@ int file_read(const struct file *file, void *buf, size_t len, uint64_t offset);
 
 struct view;
 
-/* Build: view_new, then extents in order, then hand out references. */
+/*
+ * Build: view_new, then extents in order, then hand out references. NULL:
+ * memory is short.
+ */
 struct view *view_new(const char *type); /* media type; static text */
 /* Takes its own reference to the file. */
 void view_add_file(

@@ -62,9 +62,10 @@ static void on_saved(void *arg)
 static void wait_saved(struct rig *rig)
 {
 	uint64_t deadline = clock_us() + 10000000;
+	struct state_waiter waiter;
 	int saved = 0;
 
-	state_when_saved(rig->state, on_saved, &saved);
+	state_when_saved(rig->state, &waiter, on_saved, &saved);
 	while (!saved) {
 		event_base_loop(rig->base, EVLOOP_ONCE);
 		if (clock_us() > deadline)
@@ -302,11 +303,12 @@ static void test_nothing_to_save(void **unused)
 {
 	struct rig rig;
 	struct stat st;
+	struct state_waiter waiter;
 	int saved = 0;
 
 	(void)unused;
 	rig_init(&rig);
-	state_when_saved(rig.state, on_saved, &saved);
+	state_when_saved(rig.state, &waiter, on_saved, &saved);
 	assert_int_equal(saved, 1);
 	state_set_mode_for_all(rig.state, CONFIG_MODE_UNSET);
 	rig_done(&rig);
@@ -316,14 +318,15 @@ static void test_nothing_to_save(void **unused)
 static void test_forget_wait(void **unused)
 {
 	struct rig rig;
+	struct state_waiter one, two;
 	int saved = 0, other = 0;
 
 	(void)unused;
 	rig_init(&rig);
 	fill(rig.state);
-	state_when_saved(rig.state, on_saved, &saved);
-	state_when_saved(rig.state, on_saved, &other);
-	state_forget_wait(rig.state, &saved);
+	state_when_saved(rig.state, &one, on_saved, &saved);
+	state_when_saved(rig.state, &two, on_saved, &other);
+	state_forget_wait(rig.state, &one);
 	wait_saved(&rig);
 	assert_int_equal(saved, 0);
 	assert_int_equal(other, 1);
@@ -334,6 +337,7 @@ static void test_forget_wait(void **unused)
 static void test_burst(void **unused)
 {
 	struct rig rig;
+	static struct state_waiter waiter[1000];
 	struct state_machine m;
 	struct stat st;
 	unsigned files = 0;
@@ -348,7 +352,7 @@ static void test_burst(void **unused)
 		snprintf(name, sizeof(name), "m%u", i);
 		m = machine_of(name, CONFIG_MODE_LOCAL);
 		assert_true(state_put(rig.state, &m));
-		state_when_saved(rig.state, on_saved, &saved);
+		state_when_saved(rig.state, &waiter[i], on_saved, &saved);
 	}
 	while (saved < 1000) {
 		event_base_loop(rig.base, EVLOOP_ONCE);
