@@ -190,6 +190,7 @@ bool load_file(struct loader *l, const char *name, const struct node **ret)
 	size_t len;
 	bool ok;
 
+	config_report_source(l->report, name, CONFIG_SOURCE_FILE);
 	if (!file_begin(l, name))
 		return false;
 	text = file_read(name, true, &id, &len, &why);
@@ -292,8 +293,13 @@ static void include_dir(
 			dir ? path_join(l, dir, strlen(dir), entries[i]->d_name)
 			    : NULL;
 
-		if (file)
+		if (file) {
+			config_report_source(l->report, file,
+				entries[i]->d_type == DT_REG
+					? CONFIG_SOURCE_PART
+					: CONFIG_SOURCE_FILE);
 			include_file(l, asked, file, true);
+		}
 		free(entries[i]);
 	}
 	free(entries);
@@ -304,6 +310,7 @@ static void include_item(struct loader *l, const struct schema_key *key,
 {
 	const char *name = l->names[l->file];
 	struct stat st;
+	bool directory;
 	char *path;
 
 	(void)context;
@@ -312,7 +319,10 @@ static void include_item(struct loader *l, const struct schema_key *key,
 	path = path_join(l, name, dir_len(name), node->text);
 	if (!path)
 		return;
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+	directory = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	config_report_source(l->report, path,
+		directory ? CONFIG_SOURCE_DIRECTORY : CONFIG_SOURCE_FILE);
+	if (directory)
 		include_dir(l, node, path);
 	else
 		include_file(l, node, path, false);

@@ -37,7 +37,7 @@ struct index {
 };
 
 struct config_private {
-	size_t refs;
+	_Atomic size_t refs; /* the last one may go in a helper thread */
 	struct arena arena;
 	struct config_machine *machines; /* malloc'ed, as are the groups */
 	struct config_group *groups;

@@ -412,6 +412,7 @@ static struct config *load(const char *name, const char *text, size_t len,
 		return NULL;
 	}
 	l->from_text = text != NULL;
+	l->report = report;
 	ok = text ? load_text(l, name, text, len, &root)
 		  : load_file(l, name, &root);
 	if (ok)

@@ -28,6 +28,7 @@ struct loader {
 	struct intern intern;
 	struct arena trees; /* what goes when the load is over */
 	struct diag diag;
+	struct config_report *report; /* of the caller */
 	bool from_text;	 /* there is no directory to include from */
 	bool incomplete; /* a file could not be read: do not miss its groups */
 

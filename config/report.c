@@ -19,7 +19,32 @@ void config_report_done(struct config_report *report)
 	for (size_t i = 0; i < report->n; i++)
 		free(report->messages[i].text);
 	free(report->messages);
+	for (size_t i = 0; i < report->n_sources; i++)
+		free(report->sources[i].path);
+	free(report->sources);
 	config_report_init(report);
+}
+
+void config_report_source(struct config_report *report, const char *path,
+	enum config_source_kind kind)
+{
+	char *copy = strdup(path);
+
+	if (copy && report->n_sources == report->cap_sources) {
+		size_t cap = report->cap_sources ? 2 * report->cap_sources : 16;
+		void *sources = realloc(
+			report->sources, cap * sizeof(*report->sources));
+
+		if (sources) {
+			report->sources = sources;
+			report->cap_sources = cap;
+		}
+	}
+	if (copy && report->n_sources < report->cap_sources)
+		report->sources[report->n_sources++] =
+			(struct config_source){kind, copy};
+	else
+		free(copy);
 }
 
 /* A warning that makes room for an error; n if there is none. */

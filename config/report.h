@@ -23,10 +23,25 @@ struct config_message {
 	char *text;   /* "FILE:LINE:COLUMN: message" */
 };
 
+enum config_source_kind {
+	CONFIG_SOURCE_FILE,
+	CONFIG_SOURCE_DIRECTORY,
+	CONFIG_SOURCE_PART /* a regular file of such a directory */
+};
+
+/* What was read, or could not be. */
+struct config_source {
+	enum config_source_kind kind;
+	char *path; /* as it was opened */
+};
+
 struct config_report {
 	size_t n_errors, n_warnings; /* all, those past the cap too */
 	size_t n;		     /* kept: at most CONFIG_REPORT_MAX */
 	struct config_message *messages;
+	/* Where a change may change the outcome; errors or none. */
+	size_t n_sources, cap_sources;
+	struct config_source *sources;
 };
 #define CONFIG_REPORT_MAX 200
 
@@ -40,6 +55,10 @@ void config_report_done(struct config_report *report);
 void config_report_add(struct config_report *report,
 	const struct config *config, struct config_at at, bool warning,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Note a source; without memory it is left out. */
+void config_report_source(struct config_report *report, const char *path,
+	enum config_source_kind kind);
 
 /* "FILE:LINE:COLUMN" into ret; "built in" for line 0. Returns ret. */
 const char *config_at_text(const struct config *config, struct config_at at,

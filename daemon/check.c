@@ -1,5 +1,6 @@
 #include "daemon/check.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/decide.h"
@@ -162,8 +163,22 @@ void check_config(const struct config *config, const struct images *images,
 		check_interfaces(config, netifs, report);
 }
 
+struct check_client *check_clients(const struct clients *clients, size_t *ret_n)
+{
+	struct check_client *list = calloc(CLIENTS_MAX, sizeof(*list));
+	const struct client_record *r;
+	size_t n = 0;
+
+	TAILQ_FOREACH (r, clients_list(clients), lru)
+		if (list && n < CLIENTS_MAX && r->arch != ARCH_INVALID)
+			list[n++] = (struct check_client){
+				r->mac, r->has_uuid, r->uuid, r->arch};
+	*ret_n = n;
+	return list;
+}
+
 static void check_one_seen(const struct config *config,
-	const struct images *images, const struct client_record *r,
+	const struct images *images, const struct check_client *r,
 	struct config_report *report)
 {
 	const struct config_machine *machine = config_find(
@@ -172,7 +187,7 @@ static void check_one_seen(const struct config *config,
 	const struct image *image;
 	const char *why;
 
-	if (!machine || r->arch == ARCH_INVALID)
+	if (!machine)
 		return;
 	config_resolve(config, machine, &set);
 	if (!set.image || set.mode == CONFIG_MODE_LOCAL)
@@ -193,12 +208,11 @@ static void check_one_seen(const struct config *config,
 }
 
 void check_seen(const struct config *config, const struct images *images,
-	const struct clients *clients, struct config_report *report)
+	const struct check_client *clients, size_t n,
+	struct config_report *report)
 {
-	const struct client_record *r;
-
-	TAILQ_FOREACH (r, clients_list(clients), lru)
-		check_one_seen(config, images, r, report);
+	for (size_t i = 0; i < n; i++)
+		check_one_seen(config, images, &clients[i], report);
 }
 
 static bool wants_digest(

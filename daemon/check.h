@@ -17,12 +17,27 @@
 void check_config(const struct config *config, const struct images *images,
 	const struct netifs *netifs, struct config_report *report);
 
+/* Of a client that has asked: what tells which machine it is, and its kind. */
+struct check_client {
+	struct mac mac;
+	bool has_uuid;
+	struct uuid uuid;
+	enum arch arch;
+};
 /*
- * Warnings for machines that have asked before, so that their architecture is
- * known, and whose image is for another one.
+ * Those of which the architecture is known, for a helper thread: malloc'ed,
+ * NULL if there is none.
+ */
+struct check_client *check_clients(
+	const struct clients *clients, size_t *ret_n);
+
+/*
+ * Warnings for machines that have asked before and whose image is for another
+ * architecture.
  */
 void check_seen(const struct config *config, const struct images *images,
-	const struct clients *clients, struct config_report *report);
+	const struct check_client *clients, size_t n,
+	struct config_report *report);
 
 /*
  * For images_hash, with the configuration as arg: is it named there, and pinned

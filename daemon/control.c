@@ -17,6 +17,7 @@
 #include "daemon/control_boots.h"
 #include "daemon/control_json.h"
 #include "daemon/log.h"
+#include "daemon/reload.h"
 #include "daemon/state.h"
 
 #define CONTROL_PATIENCE_S 10
@@ -28,6 +29,8 @@ struct caller {
 	json_t *reply; /* waits until what it tells of is saved */
 	struct state_waiter waiter;
 	struct control_query *query; /* runs: the answer comes later */
+	struct reload_waiter reload;
+	bool reloads; /* the same of `reload` */
 	bool follows, done;
 };
 
@@ -51,6 +54,9 @@ static void caller_free(struct caller *caller)
 	}
 	if (caller->query)
 		control_boots_cancel(caller->query);
+	if (caller->reloads)
+		reloader_forget(
+			caller->control->netuki->reloader, &caller->reload);
 	LIST_REMOVE(caller, link);
 	caller->control->n_callers--;
 	bufferevent_free(caller->bev);
@@ -179,6 +185,16 @@ static void ask_history(struct caller *caller, const json_t *request)
 		answer(caller, error);
 }
 
+static void on_reloaded(void *arg, const struct reload_result *result)
+{
+	static const struct timeval patience = {CONTROL_PATIENCE_S, 0};
+	struct caller *caller = arg;
+
+	caller->reloads = false;
+	bufferevent_set_timeouts(caller->bev, &patience, &patience);
+	answer(caller, control_reloaded(result));
+}
+
 static void serve(struct caller *caller, const char *line)
 {
 	json_error_t error;
@@ -192,6 +208,11 @@ static void serve(struct caller *caller, const char *line)
 		reply = json_pack("{s:b}", "following", true);
 		write_line(caller, reply);
 		json_decref(reply);
+	} else if (command && strcmp(command, "reload") == 0) {
+		caller->reloads = true;
+		bufferevent_set_timeouts(caller->bev, NULL, NULL);
+		reloader_ask(caller->control->netuki->reloader, &caller->reload,
+			on_reloaded, caller);
 	} else if (request && control_boots_is(request)) {
 		ask_history(caller, request);
 	} else if (request) {
@@ -208,7 +229,8 @@ static void on_readable(struct bufferevent *bev, void *arg)
 	struct evbuffer *in = bufferevent_get_input(bev);
 	char *line;
 
-	if (caller->follows || caller->done || caller->reply || caller->query) {
+	if (caller->follows || caller->done || caller->reply || caller->query ||
+		caller->reloads) {
 		evbuffer_drain(in, evbuffer_get_length(in));
 		return;
 	}

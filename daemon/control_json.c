@@ -152,7 +152,6 @@ json_t *control_answer(
 		{"explain", control_explain},
 		{"mode", control_mode},
 		{"boot-once", control_boot_once},
-		{"reload", control_reload},
 	};
 	const char *name = control_text(request, "command");
 	json_t *answer;

@@ -21,11 +21,13 @@
 json_t *control_answer(
 	struct netuki *netuki, const json_t *request, bool *ret_changed);
 json_t *control_event(const struct journal_event *e);
+/* The answer to `reload`, which comes later. */
+struct reload_result;
+json_t *control_reloaded(const struct reload_result *result);
 
 /* The answers to one command each. */
 json_t *control_status(struct netuki *netuki, const json_t *request);
 json_t *control_images(struct netuki *netuki, const json_t *request);
-json_t *control_reload(struct netuki *netuki, const json_t *request);
 json_t *control_machines(struct netuki *netuki, const json_t *request);
 json_t *control_explain(struct netuki *netuki, const json_t *request);
 /* "changed" in their answer tells whether they did. */

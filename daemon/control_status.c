@@ -145,22 +145,18 @@ static json_t *messages_json(const struct config_report *report)
 	return list;
 }
 
-json_t *control_reload(struct netuki *netuki, const json_t *request)
+json_t *control_reloaded(const struct reload_result *result)
 {
-	struct config_report report;
-	bool restart = false;
+	size_t n = result->report->n_errors;
 	json_t *o;
 
-	(void)request;
-	config_report_init(&report);
-	if (reload_now(netuki, &report, &restart))
+	if (result->taken)
 		o = json_pack("{s:b, s:b}", "reloaded", true, "needs-restart",
-			restart);
+			result->needs_restart);
 	else
 		o = control_error("not reloaded, the configuration of before "
-				  "stays in force: %zu errors",
-			report.n_errors);
-	json_object_set_new(o, "messages", messages_json(&report));
-	config_report_done(&report);
+				  "stays in force: %zu error%s",
+			n, n == 1 ? "" : "s");
+	json_object_set_new(o, "messages", messages_json(result->report));
 	return o;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <nettle/sha2.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,10 +18,12 @@ struct known {
 	struct digest digest;
 };
 
+/* A reload looks things up in a helper thread. */
 static struct {
+	pthread_mutex_t lock;
 	struct known *known;
 	size_t n, cap, next; /* next: the oldest, once the table is full */
-} table;
+} table = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* The thread looks at file and stop, and writes err and digest. */
 struct hashing {
@@ -105,9 +108,11 @@ bool digester_find(const struct file *file, struct digest *ret)
 
 	if (!stat_unchanged(file, &st))
 		return false;
+	pthread_mutex_lock(&table.lock);
 	known = find(&st);
 	if (known)
 		*ret = known->digest;
+	pthread_mutex_unlock(&table.lock);
 	return known != NULL;
 }
 
@@ -138,6 +143,7 @@ void digester_remember(const struct file *file, const struct digest *digest)
 
 	if (!stat_unchanged(file, &st))
 		return;
+	pthread_mutex_lock(&table.lock);
 	known = find(&st);
 	if (!known)
 		known = new_entry();
@@ -149,6 +155,7 @@ void digester_remember(const struct file *file, const struct digest *digest)
 			.mtime = st.st_mtim,
 			.digest = *digest,
 		};
+	pthread_mutex_unlock(&table.lock);
 }
 
 static void work(void *arg)

@@ -141,19 +141,6 @@ static void print_report(const struct config_report *report)
 			report->n_errors + report->n_warnings - report->n);
 }
 
-/* The configuration, with all that is to be said of it printed; or NULL. */
-static struct config *load(const char *path, bool hash)
-{
-	struct config_report report;
-	struct config *config;
-
-	config_report_init(&report);
-	config = reload_read(path, hash, &report);
-	print_report(&report);
-	config_report_done(&report);
-	return config;
-}
-
 /* Descriptors are what a storm of clients needs most. */
 static void raise_limits(void)
 {
@@ -200,12 +187,15 @@ static int start_history(struct netuki *netuki)
 	return netuki->timeline ? 0 : -ENOMEM;
 }
 
-static int start(struct netuki *netuki)
+static int start(struct netuki *netuki, struct reading *reading)
 {
-	const struct config *config = netuki->config;
-	struct config_report report;
+	const struct config *config = reading->config;
 	int err = start_base(netuki);
 
+	netuki->config = reading->config;
+	netuki->loaders = reading->loaders;
+	reading->config = NULL;
+	reading->loaders = NULL;
 	journal_init(&netuki->journal);
 	netuki->started_us = clock_us();
 	netuki->clients = clients_new();
@@ -220,8 +210,10 @@ static int start(struct netuki *netuki)
 	if (!err)
 		err = images_new(netuki->base, netuki->worker, config->images,
 			&netuki->images);
-	if (!err)
-		images_set_pins(netuki->images, pins_new(config));
+	if (!err) {
+		images_set_pins(netuki->images, reading->pins);
+		reading->pins = NULL;
+	}
 	if (err) {
 		log_error("cannot start: %s", strerror(-err));
 		return err;
@@ -236,11 +228,6 @@ static int start(struct netuki *netuki)
 	netuki->boot_once = boot_once_new(netuki);
 	if (!netuki->boot_once)
 		return -ENOMEM;
-	config_report_init(&report);
-	netuki->loaders = loaders_new(config, &report);
-	config_report_done(&report);
-	if (!netuki->loaders)
-		return -ENOMEM;
 	if (config->dhcp.enabled)
 		err = dhcp_service_new(netuki, &netuki->dhcp);
 	if (!err && netuki->dhcp && config->dhcp.ipxe_ra)
@@ -252,14 +239,14 @@ static int start(struct netuki *netuki)
 	if (!err)
 		err = control_new(netuki, &netuki->control);
 	if (!err)
-		err = reloader_new(netuki, &netuki->reloader);
+		err = reloader_new(netuki, reading, &netuki->reloader);
 	return err;
 }
 
 static void stop(struct netuki *netuki)
 {
-	reloader_free(netuki->reloader);
 	control_free(netuki->control);
+	reloader_free(netuki->reloader);
 	http_service_free(netuki->http);
 	tftp_service_free(netuki->tftp);
 	ra_service_free(netuki->ra);
@@ -314,6 +301,7 @@ int main(int argc, char **argv)
 {
 	struct netuki netuki = {0};
 	struct options options;
+	struct reading reading;
 	int status = parse_options(argc, argv, &options);
 
 	if (status)
@@ -322,18 +310,19 @@ int main(int argc, char **argv)
 		return inspect_file(options.inspect, options.json);
 	log_init(options.debug);
 	netuki.config_path = options.config;
-	netuki.config = load(options.config, options.check);
-	if (!netuki.config)
-		return 1;
-	if (options.check) {
-		config_unref(netuki.config);
-		return 0;
+	reading_take(options.config, options.check, &reading);
+	print_report(&reading.report);
+	if (!reading.config || options.check) {
+		status = reading.config ? 0 : 1;
+		reading_done(&reading);
+		return status;
 	}
 	signal(SIGPIPE, SIG_IGN);
 	/* A file that may not grow is an error to be told, not an end. */
 	signal(SIGXFSZ, SIG_IGN);
 	raise_limits();
-	status = start(&netuki) ? 1 : 0;
+	status = start(&netuki, &reading) ? 1 : 0;
+	reading_done(&reading);
 	if (!status)
 		run(&netuki);
 	stop(&netuki);

@@ -46,6 +46,7 @@ struct netuki {
 	struct reloader *reloader;
 	struct watcher *watcher;
 	char reload_error[512]; /* of the latest reload; "": it went well */
+	uint64_t reloaded_us;	/* when that was; 0: not yet */
 	uint64_t started_us;
 };
 

@@ -7,46 +7,149 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/check.h"
+#include "daemon/clock.h"
+#include "daemon/config_watch.h"
 #include "daemon/loaders.h"
 #include "daemon/log.h"
 #include "daemon/netif.h"
 #include "daemon/pins.h"
+#include "daemon/worker.h"
 
-/* Editors write in several steps; one reading serves them all. */
+/*
+ * Editors write in several steps, and a `git pull` many files: one reading
+ * serves them all, unless they have no end.
+ */
 static const struct timeval settle = {0, 200000};
+#define SETTLE_MAX_US 5000000
+
+#define READ_MAX 4 /* while new directories change under our hands */
+
+static const struct config_report no_report;
+
+TAILQ_HEAD(waiters, reload_waiter);
+
+/* A reading in a helper thread; belongs to the worker. */
+struct job {
+	struct reloader *reloader; /* the loop's alone */
+	struct worker_job *job;
+	const char *path;
+	struct check_client *clients;
+	size_t n_clients;
+	struct config_watch *armed; /* what the loop looks at meanwhile */
+	int inotify;
+	bool orphan; /* the reloader is no more: both are the job's */
+	struct reading reading;
+};
 
 struct reloader {
 	struct netuki *netuki;
 	int inotify;
-	char *name; /* of the file within its directory */
+	struct config_watch *watch; /* NULL: nothing is watched */
 	struct event *hangup, *readable, *settled;
+	uint64_t changed_us; /* the first change that was not taken up; or 0 */
+	struct job *running;
+	bool due;		       /* one more after it */
+	struct waiters asking, served; /* by the next, the running reading */
 };
 
-struct config *reload_read(
-	const char *path, bool hash, struct config_report *report)
+/* Once, without watching. */
+static void read_once(const char *path, bool hash, struct reading *r,
+	const struct check_client *clients, size_t n_clients)
 {
-	struct config *config = config_load(path, report);
+	struct config *config = config_load(path, &r->report);
 	struct images *images = NULL;
 	struct netifs *netifs = NULL;
 
 	if (!config)
-		return NULL;
-	loaders_free(loaders_new(config, report));
+		return;
+	r->loaders = loaders_new(config, &r->report);
+	r->pins = pins_new(config);
 	if (images_new(NULL, NULL, config->images, &images) == 0 &&
 		netifs_new(NULL, config, &netifs) == 0) {
 		if (hash)
 			images_hash(images, check_wants_digest, config);
-		check_config(config, images, netifs, report);
+		check_config(config, images, netifs, &r->report);
+		check_seen(config, images, clients, n_clients, &r->report);
 	}
 	images_free(images);
 	netifs_free(netifs);
-	if (!report->n_errors)
-		return config;
-	config_unref(config);
-	return NULL;
+	if (r->report.n_errors || !r->loaders)
+		config_unref(config);
+	else
+		r->config = config;
+}
+
+/* All but what watches. */
+static void forget_reading(struct reading *r)
+{
+	config_unref(r->config);
+	loaders_free(r->loaders);
+	pins_free(r->pins);
+	config_report_done(&r->report);
+	r->config = NULL;
+	r->loaders = NULL;
+	r->pins = NULL;
+}
+
+/* Can it be read again, and tell when it has changed? Not so a pipe. */
+static bool is_regular(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) < 0 || S_ISREG(st.st_mode);
+}
+
+/*
+ * Read, and watch what was read. What was not watched before may have changed
+ * in between: then it is read again.
+ */
+static void read_and_watch(const char *path, bool hash, struct reading *r,
+	const struct config_watch *armed, const struct check_client *clients,
+	size_t n_clients)
+{
+	struct config_watch *watch;
+	bool changed = true;
+
+	for (int i = 0; changed && i < READ_MAX; i++) {
+		struct timespec since;
+
+		forget_reading(r);
+		clock_gettime(CLOCK_REALTIME_COARSE, &since);
+		read_once(path, hash, r, clients, n_clients);
+		if (r->inotify < 0 || !is_regular(path))
+			return;
+		watch = config_watch_new(r->inotify, &r->report);
+		if (!watch)
+			return;
+		changed = !config_watch_is_in(
+				  watch, r->watch ? r->watch : armed) &&
+			  config_watch_has_changed(watch, &r->report, &since);
+		config_watch_free(r->watch, watch, armed);
+		r->watch = watch;
+	}
+}
+
+void reading_take(const char *path, bool hash, struct reading *ret)
+{
+	*ret = (struct reading){
+		.inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
+	config_report_init(&ret->report);
+	read_and_watch(path, hash, ret, NULL, NULL, 0);
+}
+
+void reading_done(struct reading *r)
+{
+	forget_reading(r);
+	config_watch_free(r->watch, NULL, NULL);
+	if (r->inotify >= 0)
+		close(r->inotify);
+	*r = (struct reading){.inotify = -1};
 }
 
 static bool needs_restart(const struct config *a, const struct config *b)
@@ -86,46 +189,33 @@ static void keep_running(struct config *config, const struct config *running)
 }
 
 /* False: the next start takes over the rest. */
-static bool swap(
-	struct netuki *netuki, struct config *config, struct loaders *loaders)
+static bool swap(struct netuki *netuki, struct reading *r)
 {
-	struct config *old = netuki->config;
+	struct config *old = netuki->config, *config = r->config;
 	bool restart = needs_restart(old, config);
 
 	keep_running(config, old);
 	loaders_free(netuki->loaders);
-	netuki->loaders = loaders;
+	netuki->loaders = r->loaders;
 	netuki->config = config;
 	netifs_set_config(netuki->netifs, config);
-	images_set_pins(netuki->images, pins_new(config));
+	images_set_pins(netuki->images, r->pins);
 	images_set_directory(netuki->images, config->images);
+	r->config = NULL;
+	r->loaders = NULL;
+	r->pins = NULL;
 	if (restart)
 		log_warn("addresses, ports, `state` and `control` are taken "
 			 "over at the next start only");
-	config_unref(old);
+	reload_drop_config(netuki, old);
 	return !restart;
-}
-
-/* False: memory is short, and nothing has changed. */
-static bool take_over(
-	struct netuki *netuki, struct config *config, bool *ret_restart)
-{
-	struct config_report report;
-	struct loaders *loaders;
-
-	config_report_init(&report);
-	loaders = loaders_new(config, &report);
-	config_report_done(&report);
-	if (loaders)
-		*ret_restart = !swap(netuki, config, loaders);
-	else
-		config_unref(config);
-	return loaders != NULL;
 }
 
 static void note_failure(
 	struct netuki *netuki, const struct config_report *report)
 {
+	snprintf(netuki->reload_error, sizeof(netuki->reload_error),
+		"memory is short");
 	for (size_t i = 0; i < report->n; i++) {
 		if (report->messages[i].warning)
 			continue;
@@ -133,57 +223,162 @@ static void note_failure(
 			"%s", report->messages[i].text);
 		break;
 	}
-	log_error("configuration not reloaded: %zu errors; the old one stays "
+	log_error("configuration not reloaded: %zu error%s; the old one stays "
 		  "in force",
-		report->n_errors);
+		report->n_errors, report->n_errors == 1 ? "" : "s");
 }
 
-bool reload_now(
-	struct netuki *netuki, struct config_report *report, bool *ret_restart)
+/* What was read takes the old one's place, if it is good. */
+static void take(
+	struct netuki *netuki, struct reading *r, struct reload_result *ret)
 {
-	struct config *config = reload_read(netuki->config_path, false, report);
-
-	if (config)
-		check_seen(config, netuki->images, netuki->clients, report);
-	for (size_t i = 0; i < report->n; i++) {
-		if (report->messages[i].warning)
-			log_warn("%s", report->messages[i].text);
+	*ret = (struct reload_result){
+		.taken = r->config != NULL, .report = &r->report};
+	for (size_t i = 0; i < r->report.n; i++) {
+		if (r->report.messages[i].warning)
+			log_warn("%s", r->report.messages[i].text);
 		else
-			log_error("%s", report->messages[i].text);
+			log_error("%s", r->report.messages[i].text);
 	}
 	netuki->reload_error[0] = '\0';
-	if (!config) {
-		note_failure(netuki, report);
-		return false;
+	netuki->reloaded_us = clock_us();
+	if (!ret->taken) {
+		note_failure(netuki, &r->report);
+		return;
 	}
-	if (!take_over(netuki, config, ret_restart)) {
-		snprintf(netuki->reload_error, sizeof(netuki->reload_error),
-			"memory is short");
-		log_error("configuration not reloaded: memory is short; the "
-			  "old one stays in force");
-		return false;
-	}
+	ret->needs_restart = !swap(netuki, r);
 	log_info("configuration reloaded: %zu machines",
 		netuki->config->n_machines);
-	return true;
 }
 
-static void reload(struct netuki *netuki)
+static void watch_from_now(struct reloader *r, struct config_watch *watch)
 {
-	struct config_report report;
-	bool restart;
+	const char *blind = watch ? config_watch_blind(watch) : NULL;
 
-	config_report_init(&report);
-	reload_now(netuki, &report, &restart);
-	config_report_done(&report);
+	if (!watch)
+		return;
+	if (blind && !(r->watch && config_watch_blind(r->watch)))
+		log_warn("changes of the configuration in %s are not noticed: "
+			 "it cannot be watched; say `netukictl reload`",
+			blind);
+	config_watch_free(r->watch, watch, NULL);
+	r->watch = watch;
+}
+
+static void tell(struct waiters *waiters, const struct reload_result *result)
+{
+	struct reload_waiter *w;
+
+	while ((w = TAILQ_FIRST(waiters))) {
+		TAILQ_REMOVE(waiters, w, link);
+		w->done(w->arg, result);
+	}
+}
+
+static void job_work(void *arg)
+{
+	struct job *job = arg;
+
+	read_and_watch(job->path, false, &job->reading, job->armed,
+		job->clients, job->n_clients);
+}
+
+static void start_job(struct reloader *r);
+
+static void job_done(void *arg)
+{
+	struct job *job = arg;
+	struct reloader *r = job->reloader;
+	struct reload_result result;
+
+	r->running = NULL;
+	take(r->netuki, &job->reading, &result);
+	watch_from_now(r, job->reading.watch);
+	job->reading.watch = NULL;
+	tell(&r->served, &result);
+	if (r->due)
+		start_job(r);
+}
+
+static void job_drop(void *arg)
+{
+	struct job *job = arg;
+
+	job->reading.inotify = -1;
+	reading_done(&job->reading);
+	if (job->orphan) {
+		config_watch_free(job->armed, NULL, NULL);
+		close(job->inotify);
+	}
+	free(job->clients);
+	free(job);
+}
+
+/* Who has asked up to now is served by it. */
+static void start_job(struct reloader *r)
+{
+	struct job *job = calloc(1, sizeof(*job));
+	struct worker_task task = {job_work, job_done, job_drop, job};
+
+	r->due = false;
+	TAILQ_CONCAT(&r->served, &r->asking, link);
+	if (job) {
+		job->reloader = r;
+		job->path = r->netuki->config_path;
+		job->armed = r->watch;
+		job->inotify = job->reading.inotify = r->inotify;
+		config_report_init(&job->reading.report);
+		job->clients =
+			check_clients(r->netuki->clients, &job->n_clients);
+		job->job = worker_start(r->netuki->worker, &task);
+	}
+	if (job && job->job) {
+		r->running = job;
+		return;
+	}
+	log_error("configuration not reloaded: memory is short");
+	tell(&r->served, &(struct reload_result){.report = &no_report});
+	if (job)
+		free(job->clients);
+	free(job);
+}
+
+static void reload(struct reloader *r)
+{
+	r->due = true;
+	if (!r->running)
+		start_job(r);
+}
+
+void reloader_ask(struct reloader *r, struct reload_waiter *waiter,
+	void (*done)(void *arg, const struct reload_result *result), void *arg)
+{
+	*waiter = (struct reload_waiter){.done = done, .arg = arg};
+	TAILQ_INSERT_TAIL(&r->asking, waiter, link);
+	reload(r);
+}
+
+static void forget(struct waiters *waiters, const struct reload_waiter *waiter)
+{
+	struct reload_waiter *w;
+
+	TAILQ_FOREACH (w, waiters, link)
+		if (w == waiter)
+			break;
+	if (w)
+		TAILQ_REMOVE(waiters, w, link);
+}
+
+void reloader_forget(struct reloader *r, const struct reload_waiter *waiter)
+{
+	forget(&r->asking, waiter);
+	forget(&r->served, waiter);
 }
 
 static void on_hangup(evutil_socket_t signal, short what, void *arg)
 {
-	struct reloader *r = arg;
-
 	(void)signal, (void)what;
-	reload(r->netuki);
+	reload(arg);
 }
 
 static void on_settled(evutil_socket_t fd, short what, void *arg)
@@ -191,67 +386,47 @@ static void on_settled(evutil_socket_t fd, short what, void *arg)
 	struct reloader *r = arg;
 
 	(void)fd, (void)what;
-	reload(r->netuki);
+	r->changed_us = 0;
+	reload(r);
 }
 
 static void on_inotify(evutil_socket_t fd, short what, void *arg)
 {
 	struct reloader *r = arg;
-	char buf[4096]
-		__attribute__((aligned(__alignof__(struct inotify_event))));
-	bool ours = false;
-	ssize_t n;
+	uint64_t now_us = clock_us();
 
-	(void)what;
-	while ((n = read(fd, buf, sizeof(buf))) > 0) {
-		for (char *at = buf; at < buf + n;) {
-			const struct inotify_event *e = (void *)at;
-
-			ours |= e->len && strcmp(e->name, r->name) == 0;
-			at += sizeof(*e) + e->len;
-		}
-	}
-	if (ours)
+	(void)fd, (void)what;
+	if (!config_watch_read(r->watch, r->running != NULL))
+		return;
+	if (!r->changed_us)
+		r->changed_us = now_us;
+	if (now_us - r->changed_us < SETTLE_MAX_US)
 		event_add(r->settled, &settle);
 }
 
-/* Watch the directory: editors replace the file by rename. */
-static int watch(struct reloader *r, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char *directory =
-		slash ? strndup(path, (size_t)(slash - path + 1)) : strdup(".");
-	int err = 0;
-
-	r->name = strdup(slash ? slash + 1 : path);
-	r->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (!directory || !r->name || r->inotify < 0 ||
-		inotify_add_watch(r->inotify, directory,
-			IN_CLOSE_WRITE | IN_MOVED_TO) < 0)
-		err = errno ? -errno : -ENOMEM;
-	free(directory);
-	return err;
-}
-
-int reloader_new(struct netuki *netuki, struct reloader **ret)
+int reloader_new(
+	struct netuki *netuki, struct reading *reading, struct reloader **ret)
 {
 	struct reloader *r = calloc(1, sizeof(*r));
-	int err;
+	bool watches = reading->watch != NULL;
 
 	if (!r)
 		return -ENOMEM;
 	r->netuki = netuki;
-	r->inotify = -1;
-	err = watch(r, netuki->config_path);
-	if (err)
-		log_warn("%s is not watched for changes: %s",
-			netuki->config_path, strerror(-err));
+	TAILQ_INIT(&r->asking);
+	TAILQ_INIT(&r->served);
+	r->inotify = reading->inotify;
+	reading->inotify = -1;
+	watch_from_now(r, reading->watch);
+	reading->watch = NULL;
+	if (!watches)
+		log_warn("%s is not watched for changes", netuki->config_path);
 	r->hangup = evsignal_new(netuki->base, SIGHUP, on_hangup, r);
 	r->settled = evtimer_new(netuki->base, on_settled, r);
-	if (r->inotify >= 0)
+	if (watches)
 		r->readable = event_new(netuki->base, r->inotify,
 			EV_READ | EV_PERSIST, on_inotify, r);
-	if (!r->hangup || !r->settled) {
+	if (!r->hangup || !r->settled || (watches && !r->readable)) {
 		reloader_free(r);
 		return -ENOMEM;
 	}
@@ -272,8 +447,47 @@ void reloader_free(struct reloader *r)
 		event_free(r->readable);
 	if (r->settled)
 		event_free(r->settled);
-	if (r->inotify >= 0)
-		close(r->inotify);
-	free(r->name);
+	if (r->running) {
+		worker_cancel(r->running->job);
+		r->running->orphan = true;
+	} else {
+		config_watch_free(r->watch, NULL, NULL);
+		if (r->inotify >= 0)
+			close(r->inotify);
+	}
 	free(r);
+}
+
+struct old_config {
+	struct config *config;
+};
+
+static void old_work(void *arg)
+{
+	struct old_config *old = arg;
+
+	config_unref(old->config);
+	old->config = NULL;
+}
+
+static void old_drop(void *arg)
+{
+	struct old_config *old = arg;
+
+	config_unref(old->config);
+	free(old);
+}
+
+void reload_drop_config(struct netuki *netuki, struct config *config)
+{
+	struct old_config *old = malloc(sizeof(*old));
+	struct worker_task task = {old_work, NULL, old_drop, old};
+
+	if (!old) {
+		config_unref(config);
+		return;
+	}
+	old->config = config;
+	if (!worker_start(netuki->worker, &task))
+		old_drop(old);
 }

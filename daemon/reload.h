@@ -1,35 +1,68 @@
 /*
  * reload: reading the configuration, at start and while running. The file is
- * read and checked whole before anything changes; then the new configuration
- * takes the old one's place. A bad file changes nothing.
+ * read and checked whole, in a helper thread while running, before anything
+ * changes; then the new configuration takes the old one's place. A bad file
+ * changes nothing.
  */
 #ifndef DAEMON_RELOAD_H
 #define DAEMON_RELOAD_H
 
+#include <sys/queue.h>
+
 #include "daemon/netuki.h"
 
-/*
- * Read the file and check what it refers to. NULL if there is any error; all
- * messages are in the report either way. hash: compute digests that are not
- * known and that something depends on, which may take as long as reading the
- * images takes; without, nothing waits for more than the heads of files.
- */
-struct config *reload_read(
-	const char *path, bool hash, struct config_report *report);
+/* What one reading of the configuration brings. */
+struct reading {
+	struct config *config; /* NULL: there are errors, see the report */
+	struct loaders *loaders;
+	struct pins *pins;
+	struct config_report report;
+	int inotify; /* -1: nothing is watched */
+	struct config_watch *watch;
+};
 
 /*
- * Read the file again and swap. False: nothing changed, the messages are in
- * the log, the first error is in netuki->reload_error. All of them are in the
- * report (from config_report_init) as well. *ret_restart: some of what changed
- * is taken over at the next start only.
+ * Read the file at start, check what it refers to, and begin to watch all that
+ * was read. hash: compute digests that are not known and that something
+ * depends on, which may take as long as reading the images takes; without,
+ * nothing waits for more than the heads of files. For reading_done.
  */
-bool reload_now(
-	struct netuki *netuki, struct config_report *report, bool *ret_restart);
+void reading_take(const char *path, bool hash, struct reading *ret);
+/* Frees all that is left in it. */
+void reading_done(struct reading *reading);
 
 struct reloader;
 
-/* Reload on SIGHUP, and when the file is changed or replaced. 0 or -errno. */
-int reloader_new(struct netuki *netuki, struct reloader **ret);
+/*
+ * Reload on SIGHUP, and when anything is changed or replaced that the reading
+ * came from; takes its watch over. 0 or -errno.
+ */
+int reloader_new(
+	struct netuki *netuki, struct reading *reading, struct reloader **ret);
 void reloader_free(struct reloader *reloader);
+
+/* How a reload went. */
+struct reload_result {
+	bool taken;	    /* false: nothing changed */
+	bool needs_restart; /* some of it counts from the next start only */
+	const struct config_report *report; /* all that is to be said */
+};
+
+/* Of the one who waits, who keeps it until `done` is called. */
+struct reload_waiter {
+	TAILQ_ENTRY(reload_waiter) link;
+	void (*done)(void *arg, const struct reload_result *result);
+	void *arg;
+};
+
+/* Reload, and call `done` with how it went, from the loop. */
+void reloader_ask(struct reloader *reloader, struct reload_waiter *waiter,
+	void (*done)(void *arg, const struct reload_result *result), void *arg);
+/* It waits no more, if it did. */
+void reloader_forget(
+	struct reloader *reloader, const struct reload_waiter *waiter);
+
+/* Let go of a configuration in a helper thread: it is large. */
+void reload_drop_config(struct netuki *netuki, struct config *config);
 
 #endif

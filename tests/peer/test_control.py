@@ -765,6 +765,144 @@ def test_reload_by_itself(how):
         harness.equal(box.json("status")["machines"], 7, "machines")
 
 
+def included(box, name):
+    """An included machine of its own, as the text of a file."""
+    return f"{{name: {name}, serial: {name}}}\n"
+
+
+def by_part(box, parts):
+    """A file comes into an included, empty directory; is rewritten; goes."""
+    part = parts / "a.yaml"
+    for name in ("first", "second"):
+        part.write_text(included(box, name))
+        yield name
+    part.unlink()
+    yield None
+
+
+def by_part_elsewhere(box, parts):
+    """What a link in an included directory leads to is rewritten."""
+    other = box.tmp / "elsewhere"
+    other.mkdir()
+    (other / "a").write_text(included(box, "first"))
+    (parts / "a.yaml").symlink_to("../elsewhere/a")
+    yield "first"
+    (other / "a").write_text(included(box, "second"))
+    yield "second"
+
+
+def by_mended_part(box, parts):
+    """A part is wrong, which changes nothing, and then right."""
+    (parts / "a.yaml").write_text("{frob: 1}\n")
+    yield Exception
+    (parts / "a.yaml").write_text(included(box, "first"))
+    yield "first"
+
+
+def by_directory(box, parts):
+    """An included directory is moved away, and another into its place."""
+    fresh = box.tmp / "fresh"
+    fresh.mkdir()
+    (fresh / "a.yaml").write_text(included(box, "first"))
+    parts.rename(box.tmp / "old")
+    yield Exception
+    fresh.rename(parts)
+    yield "first"
+    (parts / "a.yaml").write_text(included(box, "second"))
+    yield "second"
+
+
+def by_target(box, parts):
+    """The configuration is a link: to a file that an editor replaces."""
+    repository = box.tmp / "git"
+    repository.mkdir()
+    target = repository / "lab.yaml"
+    target.write_text(box.config.read_text())
+    link = box.tmp / "link"
+    link.symlink_to(target)
+    link.rename(box.config)
+    yield None
+    fresh = repository / "fresh"
+    fresh.write_text(target.read_text().replace("lab-01", "first"))
+    fresh.rename(target)
+    yield "first"
+    target.write_text(target.read_text().replace("first", "second"))
+    yield "second"
+
+
+def by_linked_directory(box, parts):
+    """As a Kubernetes volume is updated: ..data leads somewhere else."""
+    text = box.config.read_text()
+    for number, name in enumerate(("lab-01", "first", "second")):
+        version = box.tmp / f"..{number}"
+        version.mkdir()
+        (version / "netuki.yaml").write_text(text.replace("lab-01", name))
+        fresh = box.tmp / "..fresh"
+        fresh.symlink_to(version.name)
+        fresh.rename(box.tmp / "..data")
+        if not number:
+            link = box.tmp / "link"
+            link.symlink_to("..data/netuki.yaml")
+            link.rename(box.config)
+        yield name if number else None
+
+
+@harness.cases(
+    part={"how": by_part}, part_elsewhere={"how": by_part_elsewhere},
+    mended_part={"how": by_mended_part}, directory={"how": by_directory},
+    target={"how": by_target}, linked_directory={"how": by_linked_directory},
+)
+def test_reload_by_parts(how):
+    """Whatever the configuration was read from is watched for changes."""
+    with Loopback() as box:
+        parts = box.tmp / "netuki.d"
+        parts.mkdir()
+        box.write_config(MACHINES, DEFAULTS + "include: netuki.d\n")
+        box.start()
+        for wanted in how(box, parts):
+            if wanted is Exception:
+                wait_for(lambda: box.json("status")["config-error"],
+                         "an error")
+                continue
+            if wanted:
+                wait_for(lambda name=wanted: name in {
+                    m["name"] for m in box.json("machines")["machines"]},
+                    f"{wanted} after {box.log()}")
+            else:
+                wait_for(lambda: "first" not in box.text("machines") and
+                         "second" not in box.text("machines"), "no machine")
+            harness.equal(box.json("status")["config-error"], None, "error")
+
+
+def test_reload_once_for_many():
+    """Five hundred files that come in one go are read once."""
+    with Loopback() as box:
+        parts = box.tmp / "netuki.d"
+        parts.mkdir()
+        box.write_config(MACHINES, DEFAULTS + "include: netuki.d\n")
+        box.start()
+        for number in range(500):
+            (parts / f"m{number}.yaml").write_text(
+                included(box, f"m{number}"))
+        wait_for(lambda: box.json("status")["machines"] == 506, "them")
+        box.ctl("reload")
+        harness.equal(box.log().count("configuration reloaded"), 2,
+                      "reloads, the last one asked for")
+
+
+def test_configuration_from_a_pipe():
+    """It is read once, as a whole."""
+    with Loopback(MACHINES) as box:
+        text = box.config.read_text()
+        with subprocess.Popen(
+                [paths.built("netukid"), "--check", "--config", "/dev/stdin"],
+                stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+                text=True) as netukid:
+            said = netukid.communicate(text.replace("x.efi", "z.efi"))[1]
+        harness.check("/dev/stdin:" in said and "z.efi is not in" in said,
+                      said)
+
+
 def slow_download(box, path, wanted, errors):
     """Fetches PATH slowly, so that reloads happen meanwhile."""
     try:

@@ -515,6 +515,7 @@ static void read_from_pipe(void)
 	config = config_load(path, &report);
 	assert_non_null(config);
 	assert_int_equal(config->n_machines, 3000);
+	config_report_done(&report);
 	config_unref(config);
 	close(fds[0]);
 }

@@ -442,11 +442,15 @@ static void test_seen(void **state)
 		struct clients *clients = clients_new();
 		struct mac mac = {{0x52, 0x54, 0, 0, 0, cases[i].mac}};
 		struct config_report report;
+		struct check_client *list;
+		size_t n;
 
 		assert_non_null(clients);
 		clients_touch(clients, &mac, 1)->arch = cases[i].arch;
 		config_report_init(&report);
-		check_seen(config, images, clients, &report);
+		list = check_clients(clients, &n);
+		check_seen(config, images, list, n, &report);
+		free(list);
 		if (report.n != (cases[i].want != NULL) ||
 			(report.n && !strstr(report.messages[0].text,
 					     cases[i].want)))
