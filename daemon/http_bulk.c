@@ -85,6 +85,8 @@ void http_bulk_end(struct http_conn *conn)
 	case HTTP_BULK_RUNNING:
 		s->bulk_count--;
 		break;
+	case HTTP_BULK_STALLED:
+		break;
 	}
 	conn->bulk = HTTP_BULK_NONE;
 	admit(s);
@@ -107,6 +109,8 @@ void http_bulk_tick(struct http_service *s, uint64_t now_us)
 		if (conn->bulk == HTTP_BULK_RUNNING &&
 			conn->deadline_us <
 				now_us + (HTTP_PROGRESS_DEADLINE_S - STALL_S) *
-						 1000000ull)
+						 1000000ull) {
 			http_bulk_end(conn);
+			conn->bulk = HTTP_BULK_STALLED;
+		}
 }

@@ -9,7 +9,8 @@
 #include "daemon/clock.h"
 
 #define IN_SIZE		(HTTP_MAX_HEAD + 1)
-#define ANSWERS_AT_ONCE 8 /* of pipelined requests */
+#define ANSWERS_AT_ONCE 8   /* of pipelined requests */
+#define SLICE_US	500 /* for those that are ready, in a round */
 
 void http_conn_set_deadline(struct http_conn *conn, unsigned seconds)
 {
@@ -25,8 +26,8 @@ void http_conn_wait(struct http_conn *conn, bool writing)
 		return;
 	event_del(&conn->event);
 	event_assign(&conn->event, conn->service->netuki->base, conn->fd,
-		(short)(EV_PERSIST | (writing ? EV_WRITE : EV_READ)), on_event,
-		conn);
+		writing ? EV_WRITE | EV_PERSIST | EV_ET : EV_READ | EV_PERSIST,
+		on_event, conn);
 	event_add(&conn->event, NULL);
 	conn->writing = writing;
 }
@@ -135,9 +136,44 @@ static bool next_request(struct http_conn *conn)
 	return true;
 }
 
+static void make_ready(struct http_conn *conn)
+{
+	static const struct timeval now = {0, 0};
+	struct http_service *s = conn->service;
+
+	if (!conn->ready)
+		TAILQ_INSERT_TAIL(&s->ready, conn, ready_link);
+	conn->ready = true;
+	if (!event_pending(s->ready_turn, EV_TIMEOUT, NULL))
+		event_add(s->ready_turn, &now);
+}
+
+void http_ready_drop(struct http_conn *conn)
+{
+	if (conn->ready)
+		TAILQ_REMOVE(&conn->service->ready, conn, ready_link);
+	conn->ready = false;
+}
+
+void http_ready_turn(struct http_service *s)
+{
+	static const struct timeval now = {0, 0};
+	uint64_t until = clock_us() + SLICE_US;
+	struct http_conn *conn;
+
+	while ((conn = TAILQ_FIRST(&s->ready))) {
+		http_conn_resume(conn);
+		if (clock_us() >= until)
+			break;
+	}
+	if (!TAILQ_EMPTY(&s->ready))
+		event_add(s->ready_turn, &now);
+}
+
 /* Answer what has been asked until something has to be waited for. */
 void http_conn_resume(struct http_conn *conn)
 {
+	http_ready_drop(conn);
 	for (unsigned answers = 0;; answers++) {
 		if (conn->out) {
 			switch (http_send(conn)) {
@@ -146,7 +182,11 @@ void http_conn_resume(struct http_conn *conn)
 			case HTTP_SENT_WAIT:
 				event_del(&conn->event);
 				return;
-			case HTTP_SENT_PART:
+			case HTTP_SENT_TURN:
+				http_conn_wait(conn, true);
+				make_ready(conn);
+				return;
+			case HTTP_SENT_FULL:
 				http_conn_wait(conn, true);
 				return;
 			case HTTP_SENT_ALL:
@@ -157,6 +197,7 @@ void http_conn_resume(struct http_conn *conn)
 		}
 		if (answers == ANSWERS_AT_ONCE && conn->in_len) {
 			http_conn_wait(conn, true);
+			make_ready(conn);
 			return;
 		}
 		if (!conn->in_len || !next_request(conn))
@@ -217,7 +258,9 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	struct http_conn *conn = arg;
 
 	(void)fd;
-	if (what & EV_WRITE)
+	if ((what & EV_WRITE) && conn->bulk != HTTP_BULK_NONE)
+		make_ready(conn);
+	else if (what & EV_WRITE)
 		http_conn_resume(conn);
 	else if (conn->lingering)
 		read_in_vain(conn);

@@ -21,14 +21,15 @@ struct worker_job;
 
 /* Where a large answer stands. */
 enum http_bulk {
-	HTTP_BULK_NONE,	   /* not large, or nobody counts it */
+	HTTP_BULK_NONE,	   /* not large */
 	HTTP_BULK_WAITING, /* for its turn; the client gets drops meanwhile */
-	HTTP_BULK_RUNNING
+	HTTP_BULK_RUNNING,
+	HTTP_BULK_STALLED /* runs, but keeps nobody waiting */
 };
 
 struct http_conn {
 	struct http_service *service;
-	TAILQ_ENTRY(http_conn) link, bulk_link;
+	TAILQ_ENTRY(http_conn) link, bulk_link, ready_link;
 	struct event event; /* for reading, or for writing */
 	int fd;
 	enum http_bulk bulk;
@@ -41,6 +42,7 @@ struct http_conn {
 	bool ours;	  /* it breaks off for a reason at our end */
 	bool paced;	  /* the kernel paces it */
 	bool held;	  /* in the list of that name: its end waits */
+	bool ready;	  /* in the list of that name: it can go on */
 	bool has_mac, asked_mac;
 	struct mac mac;
 	struct in6_addr peer, local; /* IPv4 addresses as ::ffff:A.B.C.D */
@@ -66,12 +68,12 @@ TAILQ_HEAD(http_conns, http_conn);
 struct http_service {
 	struct netuki *netuki;
 	int fd; /* -1: no longer listening */
-	struct event *acceptable, *tick, *held_tick;
+	struct event *acceptable, *tick, *held_tick, *ready_turn;
 	bool paused;	     /* not accepting for now */
 	uint64_t paused_us;  /* when that was last said; 0: never */
 	unsigned open_max;   /* connections */
 	unsigned bulk_count; /* running ones */
-	struct http_conns conns, bulk_waiting, held;
+	struct http_conns conns, bulk_waiting, held, ready;
 	struct http_counts counts;
 	uint16_t per_addr[4096]; /* connections, by a hash of the address */
 };
@@ -87,25 +89,26 @@ void http_conn_expire(struct http_conn *conn);
 /* The service ends: no request is read any more. Likewise. */
 void http_conn_end_soon(struct http_conn *conn);
 void http_conn_set_deadline(struct http_conn *conn, unsigned seconds);
-/* Have the event wait for reading or for writing. */
+/* Have the event wait for reading, or for the moment one can write again. */
 void http_conn_wait(struct http_conn *conn, bool writing);
+/*
+ * Those that could go on but gave up their turn. They share a slice of time
+ * in each round of the event loop, so that a script waits for one slice,
+ * however many downloads run. And: takes one out of the list.
+ */
+void http_ready_turn(struct http_service *s);
+void http_ready_drop(struct http_conn *conn);
 /* Ends it at once and for good: http_service.c. */
 void http_conn_free(struct http_conn *conn);
 
 /* http_send.c: the answer. */
 
-/*
- * For one large download before others get a turn, by how many there are: a
- * script waits for one turn of each.
- */
-#define HTTP_CHUNK_ALONE (2u << 20)
-#define HTTP_CHUNK_FEW	 (512u << 10)
-#define HTTP_CHUNK_MANY	 (128u << 10)
-#define HTTP_FEW	 8
+#define HTTP_CHUNK (1u << 20) /* of a large answer in a turn */
 
 enum http_sent {
 	HTTP_SENT_ALL,
-	HTTP_SENT_PART, /* go on when the socket can be written to */
+	HTTP_SENT_TURN, /* there is more, but others have their turn first */
+	HTTP_SENT_FULL, /* go on when the socket can be written to again */
 	HTTP_SENT_WAIT, /* go on when http_conn_resume is called */
 	HTTP_SENT_GONE	/* the connection is no more */
 };

@@ -102,7 +102,7 @@ static enum http_sent send_out(struct http_conn *conn)
 			MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
 
 		if (n < 0 && errno == EAGAIN)
-			return HTTP_SENT_PART;
+			return HTTP_SENT_FULL;
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
@@ -171,7 +171,9 @@ static enum http_sent send_end(struct http_conn *conn)
 	if (err || !view_is_whole(conn->view))
 		return break_changed(conn);
 	n = send(conn->fd, end, iov.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+	if (n < 0 && errno == EAGAIN)
+		return HTTP_SENT_FULL;
+	if (n < 0 && errno != EINTR) {
 		http_send_break(conn, strerror(errno));
 		return HTTP_SENT_GONE;
 	}
@@ -179,7 +181,7 @@ static enum http_sent send_end(struct http_conn *conn)
 		conn->view_at += (uint64_t)n;
 		conn->service->counts.bytes += (uint64_t)n;
 	}
-	return conn->view_at < conn->view_end ? HTTP_SENT_PART : HTTP_SENT_ALL;
+	return conn->view_at < conn->view_end ? HTTP_SENT_TURN : HTTP_SENT_ALL;
 }
 
 void http_held_drop(struct http_conn *conn)
@@ -232,7 +234,7 @@ static enum http_sent send_view(struct http_conn *conn, uint64_t budget)
 			budget, budget < left);
 
 		if (n == -EAGAIN)
-			return HTTP_SENT_PART;
+			return HTTP_SENT_FULL;
 		if (n == -EINTR)
 			continue;
 		if (n < 0) {
@@ -249,14 +251,7 @@ static enum http_sent send_view(struct http_conn *conn, uint64_t budget)
 	}
 	if (!left && end)
 		return send_end(conn);
-	return left ? HTTP_SENT_PART : HTTP_SENT_ALL;
-}
-
-static uint64_t chunk_of(const struct http_service *s)
-{
-	if (s->bulk_count <= 1)
-		return HTTP_CHUNK_ALONE;
-	return s->bulk_count <= HTTP_FEW ? HTTP_CHUNK_FEW : HTTP_CHUNK_MANY;
+	return left ? HTTP_SENT_TURN : HTTP_SENT_ALL;
 }
 
 enum http_sent http_send(struct http_conn *conn)
@@ -268,8 +263,10 @@ enum http_sent http_send(struct http_conn *conn)
 		conn->view_at < conn->view_end)
 		sent = conn->bulk == HTTP_BULK_WAITING
 			       ? HTTP_SENT_WAIT
-			       : send_view(conn, chunk_of(conn->service));
-	if (sent == HTTP_SENT_PART && conn->out_at + conn->view_at != before)
+			       : send_view(conn,
+					 conn->bulk ? HTTP_CHUNK : UINT64_MAX);
+	if ((sent == HTTP_SENT_TURN || sent == HTTP_SENT_FULL) &&
+		conn->out_at + conn->view_at != before)
 		http_conn_set_deadline(conn, HTTP_PROGRESS_DEADLINE_S);
 	return sent;
 }

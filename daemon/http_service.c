@@ -52,6 +52,7 @@ void http_conn_free(struct http_conn *conn)
 	free(conn->out);
 	free(conn->path);
 	http_held_drop(conn);
+	http_ready_drop(conn);
 	http_bulk_end(conn);
 	free(conn);
 	accept_again(s);
@@ -114,6 +115,12 @@ static void on_held_tick(evutil_socket_t fd, short what, void *arg)
 	http_held_tick(arg);
 }
 
+static void on_ready_turn(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	http_ready_turn(arg);
+}
+
 /* One sweep a second serves every deadline. */
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -150,7 +157,8 @@ static int start_listening(struct http_service *s)
 		s->netuki->base, s->fd, EV_READ | EV_PERSIST, on_acceptable, s);
 	s->tick = event_new(s->netuki->base, -1, EV_PERSIST, on_tick, s);
 	s->held_tick = evtimer_new(s->netuki->base, on_held_tick, s);
-	if (!s->acceptable || !s->tick || !s->held_tick)
+	s->ready_turn = evtimer_new(s->netuki->base, on_ready_turn, s);
+	if (!s->acceptable || !s->tick || !s->held_tick || !s->ready_turn)
 		return -ENOMEM;
 	event_add(s->acceptable, NULL);
 	event_add(s->tick, &second);
@@ -176,6 +184,7 @@ int http_service_new(struct netuki *netuki, struct http_service **ret)
 	TAILQ_INIT(&s->conns);
 	TAILQ_INIT(&s->bulk_waiting);
 	TAILQ_INIT(&s->held);
+	TAILQ_INIT(&s->ready);
 	err = start_listening(s);
 	if (err) {
 		http_service_free(s);
@@ -217,6 +226,8 @@ void http_service_free(struct http_service *s)
 		event_free(s->tick);
 	if (s->held_tick)
 		event_free(s->held_tick);
+	if (s->ready_turn)
+		event_free(s->ready_turn);
 	free(s);
 }
 
