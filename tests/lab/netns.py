@@ -74,15 +74,15 @@ def open_socket(ns, family=socket.AF_INET, kind=socket.SOCK_DGRAM, proto=0):
         return socket.socket(family, kind, proto)
 
 
-def child_setup(ns=None):
-    """A preexec_fn: the child is in NS, and is killed when its parent dies.
+def child_setup(ns=None, death_signal=signal.SIGKILL):
+    """A preexec_fn: the child is in NS, and is told when its parent dies.
 
     It also undoes what a shell did to SIGINT for a job in the background,
     which tcpdump would inherit and not stop at.
     """
     def setup():
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _libc.prctl(_PR_SET_PDEATHSIG, death_signal)
         if ns:
             _setns(_FOLDER / ns)
     return setup

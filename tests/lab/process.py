@@ -17,6 +17,8 @@ class Process:
     It is killed with the test that started it, whatever ends that one.
     """
 
+    death_signal = signal.SIGKILL
+
     def __init__(self, name, command, ns, log, env=None, cwd=None):
         self.name = name
         self.ns = ns
@@ -27,7 +29,7 @@ class Process:
                 self.command, stdin=subprocess.DEVNULL, stdout=out,
                 stderr=subprocess.STDOUT, start_new_session=True, cwd=cwd,
                 env={**os.environ, "LC_ALL": "C", **(env or {})},
-                preexec_fn=netns.child_setup(ns))
+                preexec_fn=netns.child_setup(ns, self.death_signal))
 
     @property
     def pid(self):
