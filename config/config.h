@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/files.h"
 #include "config/report.h"
 #include "proto/arch.h"
 #include "proto/id.h"
@@ -55,6 +56,7 @@ struct config_settings {
 	enum config_mode mode;
 	enum config_offer offer;
 	const char *const *loader; /* ARCH_MAX absolute paths; NULL: likewise */
+	const struct config_files *files; /* NULL: not said here */
 	struct config_at image_at, cmdline_at, mode_at, offer_at, loaders_at;
 	struct config_at sha256_at;
 };
@@ -183,6 +185,7 @@ struct config_resolved {
 	enum config_mode mode;
 	enum config_offer offer;
 	const char *loader[ARCH_MAX];
+	const struct config_files *files[CONFIG_ORIGIN_MAX]; /* or NULL */
 	enum config_origin image_from, cmdline_from, mode_from, offer_from;
 	struct config_at image_at, cmdline_at, mode_at, offer_at, sha256_at;
 };
@@ -190,11 +193,8 @@ struct config_resolved {
 /* machine NULL: an unknown one, by `defaults`. */
 void config_resolve(const struct config *config,
 	const struct config_machine *machine, struct config_resolved *ret);
-
-/*
- * All of it, defaults and inclusions too, as YAML that makes an equal
- * configuration. For free(); NULL: out of memory.
- */
-char *config_dump(const struct config *config);
+/* The file of this name, machine before group before defaults; or NULL. */
+const struct config_file *config_resolved_file(
+	const struct config_resolved *set, const char *name);
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "config/config.h"
+#include "config/dump.h"
 #include "config/names.h"
 #include "config/schema.h"
 #include "config/settings.h"
@@ -168,11 +168,26 @@ static void put_loaders(
 	}
 }
 
+static void put_files(
+	FILE *out, const char *indent, const struct config_files *files)
+{
+	fprintf(out, "%sfiles:\n", indent);
+	for (size_t i = 0; i < files->n; i++) {
+		fprintf(out, "%s  ", indent);
+		put_text(out, files->file[i].name);
+		fputs(": ", out);
+		put_text(out, files->file[i].path);
+		fputc('\n', out);
+	}
+}
+
 static void put_settings(
 	FILE *out, const char *indent, const struct config_settings *settings)
 {
 	put_section(out, indent, SECTION_SETTINGS, settings);
 	put_loaders(out, indent, settings->loader, false);
+	if (settings->files)
+		put_files(out, indent, settings->files);
 }
 
 /* One after another: alone, or in brackets with commas. */

@@ -8,6 +8,8 @@
 
 /* Of each arena; 100,000 machines need less than a tenth. */
 #define ARENA_LIMIT ((size_t)1 << 30)
+/* Of one machine, one group, or the defaults. */
+#define FILES_MAX 64u
 
 /* What load_interface fills. */
 struct interfaces {
@@ -239,6 +241,55 @@ void load_settings_loaders(struct loader *l, const struct schema_key *key,
 		return;
 	load_paths(l, key, node, paths, NULL);
 	settings->loader = paths;
+}
+
+static void load_file_of(struct loader *l, const struct schema_key *key,
+	const struct node *node, struct config_file *ret)
+{
+	const char *why = config_why_no_file_name(node->text);
+	char text[QUOTE_LEN];
+
+	if (why) {
+		loader_error(l, node, "%s is not a name for a file: %s",
+			quote(node->text, node->len, text), why);
+		return;
+	}
+	l->subkey = node->text;
+	ret->name = intern_text(&l->intern, node->text, node->len);
+	ret->at = node_at(node->value, l->file);
+	value_load(l, key, node->value, &ret->path);
+	l->subkey = NULL;
+}
+
+void load_files(struct loader *l, const struct schema_key *key,
+	const struct node *node, void *base)
+{
+	struct config_settings *settings = base;
+	struct schema_key path_key = *key;
+	struct config_files *files;
+	struct config_file *file;
+
+	path_key.type = VALUE_PATH;
+	path_key.doc = "the path of a file";
+	if (node_is_null(node) || node->len == 0)
+		return;
+	if (node->type != NODE_MAPPING || node->len > FILES_MAX) {
+		loader_error(l, node,
+			"wanted is a mapping from names to paths, such as"
+			" {user-data: PATH}, of at most %u",
+			FILES_MAX);
+		return;
+	}
+	files = arena_alloc(
+		l->arena, sizeof(*files), _Alignof(struct config_files));
+	file = arena_alloc(l->arena, node->len * sizeof(*file),
+		_Alignof(struct config_file));
+	if (!files || !file)
+		return;
+	files->file = file;
+	for (const struct node *k = node->first; k; k = k->next)
+		load_file_of(l, &path_key, k, &file[files->n++]);
+	settings->files = files;
 }
 
 static void load_section(struct loader *l, const struct schema_key *key,

@@ -115,6 +115,8 @@ void load_loaders(struct loader *l, const struct schema_key *key,
 	const struct node *node, void *base);
 void load_settings_loaders(struct loader *l, const struct schema_key *key,
 	const struct node *node, void *base);
+void load_files(struct loader *l, const struct schema_key *key,
+	const struct node *node, void *base);
 void load_dhcp(struct loader *l, const struct schema_key *key,
 	const struct node *node, void *base);
 void load_tftp(struct loader *l, const struct schema_key *key,

@@ -43,6 +43,7 @@ static void resolve_voice(struct config_resolved *ret, struct voice voice)
 		if (!ret->loader[i])
 			ret->loader[i] = from->loader[i];
 	}
+	ret->files[voice.origin] = from->files;
 }
 
 static const struct config_settings *group_settings(
@@ -84,4 +85,21 @@ void config_resolve(const struct config *config,
 		if (!ret->loader[i])
 			ret->loader[i] = config->loaders[i];
 	}
+}
+
+const struct config_file *config_resolved_file(
+	const struct config_resolved *set, const char *name)
+{
+	static const enum config_origin order[] = {CONFIG_ORIGIN_MACHINE,
+		CONFIG_ORIGIN_GROUP, CONFIG_ORIGIN_DEFAULTS};
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		const struct config_files *files = set->files[order[i]];
+
+		for (size_t j = 0; files && j < files->n; j++) {
+			if (strcmp(files->file[j].name, name) == 0)
+				return &files->file[j];
+		}
+	}
+	return NULL;
 }

@@ -1,6 +1,7 @@
 #include "config/settings.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "proto/hex.h"
 
@@ -12,7 +13,7 @@ bool settings_is_empty(const struct config_settings *settings)
 	return !settings->image && !settings->cmdline && !settings->sha256 &&
 	       settings->mode == CONFIG_MODE_UNSET &&
 	       settings->offer == CONFIG_OFFER_UNSET &&
-	       settings->loader == settings_no_loader;
+	       settings->loader == settings_no_loader && !settings->files;
 }
 
 bool prefix_parse(const char *text, size_t len, struct config_prefix *ret)
@@ -60,4 +61,20 @@ void machine_default_name(
 		memcpy(ret, machine->serial, strlen(machine->serial) + 1);
 	else if (machine->n_prefixes > 0)
 		prefix_format(&machine->prefixes[0], ret);
+}
+
+const char *config_why_no_file_name(const char *name)
+{
+	static const char all[] = "abcdefghijklmnopqrstuvwxyz"
+				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	size_t len = strlen(name);
+
+	if (len == 0 || len > 128 || name[strspn(name, all)] || name[0] == '.')
+		return "up to 128 letters, digits, '.', '_' and '-' make one, "
+		       "without '.' at its beginning";
+	if (strcmp(name, "booted") == 0)
+		return "that is where a machine says that it is up";
+	if (len > 4 && strcasecmp(name + len - 4, ".efi") == 0)
+		return "names in .efi are images'";
+	return NULL;
 }

@@ -193,6 +193,7 @@ bool way_begins(const struct journal_event *e, const struct way_subject *s)
 	case JOURNAL_HTTP_DONE:
 	case JOURNAL_HTTP_BROKEN:
 	case JOURNAL_HTTP_REFUSED:
+	case JOURNAL_FILE:
 	case JOURNAL_BOOTED:
 	case JOURNAL_MAX:
 		break;
@@ -411,6 +412,7 @@ void way_take(const struct boots_hooks *hooks, struct boot_way *w,
 	case JOURNAL_DISCOVER:
 	case JOURNAL_IGNORED:
 	case JOURNAL_ADVERTISEMENT:
+	case JOURNAL_FILE:
 	case JOURNAL_MAX:
 		break;
 	}

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/decide.h"
+#include "daemon/extra.h"
 
 static void check_image(const struct config *config,
 	const struct images *images, const char *name, struct config_at at,
@@ -19,6 +20,17 @@ static void check_image(const struct config *config,
 			"image: %s cannot be booted: %s", name, image->why);
 }
 
+/* One that comes late is served then: a warning. */
+static void check_file(const struct config *config,
+	const struct config_file *file, struct config_report *report)
+{
+	const char *why = extra_problem(file->path);
+
+	if (why)
+		config_report_add(report, config, file->at, true,
+			"files: %s: %s: %s", file->name, file->path, why);
+}
+
 /* The same image is named by many machines: each place is told apart. */
 static void check_settings(const struct config *config,
 	const struct images *images, const struct config_settings *set,
@@ -26,6 +38,8 @@ static void check_settings(const struct config *config,
 {
 	if (set->image)
 		check_image(config, images, set->image, set->image_at, report);
+	for (size_t i = 0; set->files && i < set->files->n; i++)
+		check_file(config, &set->files->file[i], report);
 }
 
 /* What the settings of one machine come to, and their image, which is READY. */

@@ -29,6 +29,31 @@ static size_t take_version(
 	return len - digits - 3;
 }
 
+/* machines/ID/NAME in two; NULL: it is another path. */
+static const char *below_machine(
+	const char *path, const char **ret_id, size_t *ret_id_len)
+{
+	const char *id = path_below(path, "machines");
+	const char *slash = id ? strchr(id, '/') : NULL;
+
+	if (!slash)
+		return NULL;
+	*ret_id = id;
+	*ret_id_len = (size_t)(slash - id);
+	return slash + 1;
+}
+
+bool content_parse_file(const char *path, const char **ret_id,
+	size_t *ret_id_len, const char **ret_name)
+{
+	const char *name = below_machine(path, ret_id, ret_id_len);
+
+	if (!name || config_why_no_file_name(name))
+		return false;
+	*ret_name = name;
+	return true;
+}
+
 bool content_parse_name(const char *path, struct content_name *ret)
 {
 	const char *name = path_below(path, "images"), *slash;
@@ -36,12 +61,9 @@ bool content_parse_name(const char *path, struct content_name *ret)
 
 	*ret = (struct content_name){.part = CONTENT_WHOLE};
 	if (!name) {
-		ret->id = path_below(path, "machines");
-		slash = ret->id ? strchr(ret->id, '/') : NULL;
-		if (!slash)
+		name = below_machine(path, &ret->id, &ret->id_len);
+		if (!name || !config_why_no_file_name(name))
 			return false;
-		ret->id_len = (size_t)(slash - ret->id);
-		name = slash + 1;
 	}
 	slash = strchr(name, '/');
 	len = slash ? (size_t)(slash - name) : strlen(name);

@@ -27,6 +27,12 @@ struct content_name {
 	enum content_part part;
 };
 
+/*
+ * machines/ID/NAME, of a name that a file of the machine's own can have, and
+ * no image: see `files`. All point into the normalised path.
+ */
+bool content_parse_file(const char *path, const char **ret_id,
+	size_t *ret_id_len, const char **ret_name);
 /* False: the normalised path names no image. */
 bool content_parse_name(const char *path, struct content_name *ret);
 

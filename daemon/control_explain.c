@@ -118,6 +118,31 @@ static json_t *from_json(const struct config *config, const struct plan *plan)
 		origin_json(config, set->offer_from, set->offer_at, ""));
 }
 
+/* What it may fetch under machines/ID/, the nearest word first. */
+static json_t *files_json(
+	const struct config *config, const struct config_resolved *set)
+{
+	json_t *list = json_array();
+
+	for (int i = CONFIG_ORIGIN_MAX - 1; i >= 0; i--) {
+		const struct config_files *files = set->files[i];
+
+		for (size_t j = 0; files && j < files->n; j++) {
+			const struct config_file *f = &files->file[j];
+
+			if (config_resolved_file(set, f->name) != f)
+				continue;
+			json_array_append_new(
+				list, json_pack("{s:s, s:s, s:o}", "name",
+					      f->name, "path", f->path, "from",
+					      origin_json(config,
+						      (enum config_origin)i,
+						      f->at, "")));
+		}
+	}
+	return list;
+}
+
 static void explain_machine(
 	json_t *o, const struct config *config, const struct plan *plan)
 {
@@ -176,6 +201,7 @@ static json_t *explain(const struct decide_world *world,
 		json_of_settings(&plan->set, &plan->override), "from",
 		from_json(world->config, plan));
 
+	json_object_set_new(o, "files", files_json(world->config, &plan->set));
 	explain_machine(o, world->config, plan);
 	if (plan->kind != PLAN_SILENCE)
 		json_object_set_new(

@@ -24,36 +24,17 @@ bool http_booted_is(const char *path)
 	return id_of(path, &len) != NULL;
 }
 
-/* Under which MAC address it boots; by name or UUID it may have several. */
-static bool find_mac(
-	struct http_conn *conn, const char *id, size_t len, struct mac *ret)
-{
-	const struct config *config = conn->service->netuki->config;
-	const struct config_machine *machine;
-	struct client client = {0};
-
-	if (!content_find_machine(config, id, len, &machine))
-		return false;
-	http_peer_identify(conn);
-	if (content_parse_id(id, len, &client) && client.has_mac)
-		*ret = client.mac;
-	else if (conn->has_mac &&
-		 config_find(config, &conn->mac, NULL, NULL, NULL) == machine)
-		*ret = conn->mac;
-	else if (machine && machine->n_macs)
-		*ret = machine->macs[0];
-	else
-		return false;
-	return true;
-}
-
 bool http_booted_take(struct http_conn *conn, const char *path, bool note)
 {
+	const struct config_machine *machine;
 	size_t len;
 	const char *id = id_of(path, &len);
 	struct mac mac;
 
-	if (!id || !find_mac(conn, id, len, &mac))
+	if (!id ||
+		!content_find_machine(
+			conn->service->netuki->config, id, len, &machine) ||
+		!http_peer_mac_of(conn, id, len, machine, &mac))
 		return false;
 	if (note) {
 		conn->mac = mac;

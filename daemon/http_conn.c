@@ -61,7 +61,7 @@ void http_conn_expire(struct http_conn *conn)
 void http_conn_end_soon(struct http_conn *conn)
 {
 	conn->close_after = true;
-	if (!conn->out)
+	if (!conn->out && !conn->job)
 		http_conn_free(conn);
 }
 
@@ -108,7 +108,10 @@ static bool finish(struct http_conn *conn)
 	return true;
 }
 
-/* Take the request at the start of `in`, if it is whole. */
+/*
+ * Take the request at the start of `in`, if it is whole. It stays there while
+ * a job has to be done before its answer.
+ */
 static bool next_request(struct http_conn *conn)
 {
 	struct http_request request;
@@ -125,6 +128,10 @@ static bool next_request(struct http_conn *conn)
 		conn->in_len = 0;
 	} else {
 		http_reply(conn, &request);
+		http_conn_set_deadline(conn, HTTP_PROGRESS_DEADLINE_S);
+		if (!conn->out)
+			return true;
+		conn->service->counts.requests++;
 		conn->in_len -= (uint32_t)n;
 		memmove(conn->in, conn->in + n, conn->in_len);
 	}
@@ -175,6 +182,10 @@ void http_conn_resume(struct http_conn *conn)
 {
 	http_ready_drop(conn);
 	for (unsigned answers = 0;; answers++) {
+		if (conn->job) {
+			event_del(&conn->event);
+			return;
+		}
 		if (conn->out) {
 			switch (http_send(conn)) {
 			case HTTP_SENT_GONE:
@@ -202,7 +213,7 @@ void http_conn_resume(struct http_conn *conn)
 		}
 		if (!conn->in_len || !next_request(conn))
 			break;
-		if (!conn->out) {
+		if (!conn->out && !conn->job) {
 			/* Memory is too short to say so. */
 			http_conn_free(conn);
 			return;

@@ -2,7 +2,8 @@
  * http_conn: one connection of the HTTP server, and the server that its
  * connections share. Between http_service.c (accepting, deadlines, caps),
  * http_peer.c (who it is), http_conn.c (requests), http_send.c (sending),
- * http_bulk.c (large answers: pace and turn) and http_reply.c (what to answer).
+ * http_bulk.c (large answers: pace and turn), http_reply.c (what to answer)
+ * and http_extra.c (with a file of a machine's own).
  */
 #ifndef DAEMON_HTTP_CONN_H
 #define DAEMON_HTTP_CONN_H
@@ -17,6 +18,7 @@
 #include "daemon/view.h"
 #include "proto/http.h"
 
+struct extra;
 struct worker_job;
 
 /* Where a large answer stands. */
@@ -61,6 +63,7 @@ struct http_conn {
 	uint64_t begin_us, begin_at;
 	char *path; /* of the running answer, for the journal */
 	struct worker_job *job;
+	struct extra *extra; /* read for the request that is in `in` */
 };
 
 TAILQ_HEAD(http_conns, http_conn);
@@ -150,6 +153,12 @@ const char *http_peer_text(
 	const struct http_conn *conn, char ret[INET6_ADDRSTRLEN]);
 /* Whose machine is it? Asks the kernel if nobody has told us before. */
 void http_peer_identify(struct http_conn *conn);
+/*
+ * Under which MAC address machines/ID boots, the first len bytes of id, which
+ * mean this machine (NULL: an unknown one). False: nobody knows.
+ */
+bool http_peer_mac_of(struct http_conn *conn, const char *id, size_t len,
+	const struct config_machine *machine, struct mac *ret);
 /* The number of connections from there, as far as a hash can tell. */
 uint16_t *http_peer_count(struct http_conn *conn);
 /*
@@ -163,11 +172,15 @@ void http_peer_server(const struct http_conn *conn, struct client *client,
 
 /*
  * Set up the answer to a request: out, view, close_after. Afterwards out is
- * NULL if memory is too short for any answer.
+ * NULL if the same request shall come again when conn->job is done or, without
+ * a job, if memory is too short for any answer.
  */
 void http_reply(struct http_conn *conn, const struct http_request *request);
 /* The same for a head that is none. */
 void http_reply_error(struct http_conn *conn, unsigned status);
+/* Answer with this status, and one line that says why. */
+void http_reply_status(struct http_conn *conn,
+	const struct http_request *request, unsigned status, const char *why);
 /* Answer with this view; takes it over. NULL: memory is short, try again. */
 void http_reply_view(struct http_conn *conn, const struct http_request *request,
 	struct view *view);

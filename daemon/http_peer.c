@@ -5,6 +5,7 @@
 
 #include "daemon/clients.h"
 #include "daemon/clock.h"
+#include "daemon/content.h"
 #include "daemon/http_conn.h"
 #include "daemon/netif.h"
 
@@ -132,6 +133,26 @@ void http_peer_identify(struct http_conn *conn)
 	conn->asked_mac = true;
 	conn->has_mac = clients_identify(netuki->clients, netuki->netifs,
 		conn->ifindex, ip, clock_us(), false, &conn->mac);
+}
+
+/* By name or UUID it may be several. */
+bool http_peer_mac_of(struct http_conn *conn, const char *id, size_t len,
+	const struct config_machine *machine, struct mac *ret)
+{
+	const struct config *config = conn->service->netuki->config;
+	struct client client = {0};
+
+	http_peer_identify(conn);
+	if (content_parse_id(id, len, &client) && client.has_mac)
+		*ret = client.mac;
+	else if (conn->has_mac &&
+		 config_find(config, &conn->mac, NULL, NULL, NULL) == machine)
+		*ret = conn->mac;
+	else if (machine && machine->n_macs)
+		*ret = machine->macs[0];
+	else
+		return false;
+	return true;
 }
 
 uint16_t *http_peer_count(struct http_conn *conn)

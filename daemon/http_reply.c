@@ -8,6 +8,7 @@
 #include "daemon/content.h"
 #include "daemon/http_booted.h"
 #include "daemon/http_conn.h"
+#include "daemon/http_extra.h"
 #include "daemon/metrics.h"
 #include "proto/path.h"
 
@@ -69,7 +70,7 @@ void http_reply_error(struct http_conn *conn, unsigned status)
 	answer_text(conn, &head, "", false);
 }
 
-static void answer_status(struct http_conn *conn,
+void http_reply_status(struct http_conn *conn,
 	const struct http_request *request, unsigned status, const char *why)
 {
 	struct http_head head = {
@@ -140,7 +141,8 @@ static void answer_view(struct http_conn *conn,
 	if ((!answer.length || answer.length > HTTP_BULK_MIN) &&
 		!view_is_whole(view)) {
 		view_unref(view);
-		answer_status(conn, request, 503, "the file is being changed");
+		http_reply_status(
+			conn, request, 503, "the file is being changed");
 		return;
 	}
 	is_small = answer.length && answer.length <= SMALL_BODY;
@@ -165,7 +167,7 @@ void http_reply_view(struct http_conn *conn, const struct http_request *request,
 	if (view)
 		answer_view(conn, request, view);
 	else
-		answer_status(conn, request, 503, "memory is short");
+		http_reply_status(conn, request, 503, "memory is short");
 }
 
 static enum arch arch_of_ipxe(const char *buildarch)
@@ -248,7 +250,8 @@ static void answer_script(struct http_conn *conn,
 	size_t len;
 
 	if (!content_parse_id(id, strlen(id), &client)) {
-		answer_status(conn, request, 404, "not a MAC address or UUID");
+		http_reply_status(
+			conn, request, 404, "not a MAC address or UUID");
 		return;
 	}
 	if (client.has_mac) {
@@ -265,17 +268,17 @@ static void answer_script(struct http_conn *conn,
 	describe_ipxe(conn, request->query, &client, serial);
 	decide(&world, &client, &plan);
 	if (plan.kind == PLAN_SILENCE && !plan.machine) {
-		answer_status(conn, request, 404, plan.reason);
+		http_reply_status(conn, request, 404, plan.reason);
 		return;
 	}
 	if (must_wait(&plan)) {
-		answer_status(conn, request, 503, plan.image_problem);
+		http_reply_status(conn, request, 503, plan.image_problem);
 		return;
 	}
 	decide_script(&world, &client, &plan, &script);
 	len = ipxe_script_build(&script.script, text, sizeof(text));
 	if (!len) {
-		answer_status(conn, request, 500, "the script is too long");
+		http_reply_status(conn, request, 500, "the script is too long");
 		return;
 	}
 	http_note(conn, JOURNAL_SCRIPT, script.title, plan.reason);
@@ -294,7 +297,7 @@ static void answer_file(struct http_conn *conn,
 		bool wait =
 			name && is_pending(images_find(netuki->images, name));
 
-		answer_status(conn, request, wait ? 503 : 404, why);
+		http_reply_status(conn, request, wait ? 503 : 404, why);
 		http_note(conn, JOURNAL_HTTP_REFUSED, path, why);
 		return;
 	}
@@ -317,7 +320,7 @@ static void answer_booted(struct http_conn *conn,
 		http_reply_view(
 			conn, request, view_of_text("text/plain", "ok\n", 3));
 	else
-		answer_status(conn, request, 404, "no such machine");
+		http_reply_status(conn, request, 404, "no such machine");
 }
 
 static void answer_metrics(
@@ -337,10 +340,9 @@ void http_reply(struct http_conn *conn, const struct http_request *request)
 	char path[PATH_MAX_LEN + 1];
 	const char *rest;
 
-	conn->service->counts.requests++;
-	conn->close_after = !request->keep_alive;
+	conn->close_after |= !request->keep_alive;
 	if (!path_normalise(request->path.p, request->path.len, true, path))
-		answer_status(conn, request, 400, "not a path");
+		http_reply_status(conn, request, 400, "not a path");
 	else if ((rest = path_below(path, "ipxe")))
 		answer_script(conn, request, rest);
 	else if (strcmp(path, "healthz") == 0)
@@ -350,6 +352,8 @@ void http_reply(struct http_conn *conn, const struct http_request *request)
 		answer_metrics(conn, request);
 	else if (http_booted_is(path))
 		answer_booted(conn, request, path);
+	else if (http_extra_is(path))
+		http_extra_reply(conn, request, path);
 	else
 		answer_file(conn, request, path);
 }

@@ -9,6 +9,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/http_conn.h"
+#include "daemon/http_extra.h"
 #include "daemon/socket.h"
 #include "daemon/worker.h"
 
@@ -51,6 +52,7 @@ void http_conn_free(struct http_conn *conn)
 	free(conn->in);
 	free(conn->out);
 	free(conn->path);
+	http_extra_drop(conn);
 	http_held_drop(conn);
 	http_ready_drop(conn);
 	http_bulk_end(conn);

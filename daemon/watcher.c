@@ -101,6 +101,7 @@ static void on_event(
 	case JOURNAL_HTTP_DONE:
 	case JOURNAL_HTTP_BROKEN:
 	case JOURNAL_HTTP_REFUSED:
+	case JOURNAL_FILE:
 	case JOURNAL_BOOTED:
 	case JOURNAL_MAX:
 		break;

@@ -164,6 +164,16 @@ static void show_settings(const json_t *answer)
 		text_line("boot-once", "until its image has gone out");
 }
 
+static void show_files(const json_t *answer)
+{
+	const json_t *file;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "files"), i, file) printf(
+		"%-12s %s: %s (%s)\n", i ? "" : "files", text_of(file, "name"),
+		text_of(file, "path"), text_of(file, "from"));
+}
+
 void show_explain(const json_t *answer, const struct arguments *args)
 {
 	const char *machine = text_of(answer, "machine");
@@ -174,6 +184,7 @@ void show_explain(const json_t *answer, const struct arguments *args)
 	text_line("entry", text_of(answer, "entry"));
 	text_line("group", text_of(answer, "group"));
 	show_settings(answer);
+	show_files(answer);
 	text_line("answer", text_of(answer, "plan"));
 	text_line("because", text_of(answer, "reason"));
 	text_line("form", text_of(answer, "form"));

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "config/dump.h"
 
 #define CHECK(condition)                                                       \
 	do {                                                                   \

@@ -166,8 +166,8 @@ mkdir "$tmp/machines.d"
 	missing "$sample is wrong"
 cat "$tmp/said"
 "$build/netukid" --check --config "$tmp/on.yaml" >"$tmp/said" 2>&1 || true
-if grep -Ev ': image: .* is not in |: loader .*: No such|: there is no ' \
-	"$tmp/said"; then
+if grep -E -v -e ': image: .* is not in |: loader .*: No such' \
+	-e ': there is no |: files: .* is not there' "$tmp/said"; then
 	missing "$sample, with all settings switched on"
 fi
 

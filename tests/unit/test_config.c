@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "config/dump.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 

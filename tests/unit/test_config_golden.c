@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "config/dump.h"
 
 static unsigned n_good, n_bad, n_failed;
 
