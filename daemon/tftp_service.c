@@ -344,8 +344,13 @@ static bool port_turn(struct tftp_port *port)
 		return false;
 	}
 	port->sent = 0;
+	port->gathering = n > 1;
 	for (unsigned i = 0; i < (unsigned)n; i++)
 		take(port, &in.msg[i].msg_hdr, in.msg[i].msg_len);
+	port->gathering = false;
+	/* A socket that is full says so itself when there is room. */
+	if (!event_pending(port->writable, EV_WRITE, NULL))
+		transfer_send_waiting(port);
 	for (unsigned i = 0; i < (unsigned)n; i++)
 		in_reset(i);
 	adapt_batch(port, (unsigned)n);
@@ -366,7 +371,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	struct tftp_port *port = arg;
 
 	(void)fd, (void)what;
-	if (!transfer_resume_waiting(port))
+	if (!transfer_send_waiting(port))
 		event_add(port->writable, NULL);
 }
 

@@ -8,8 +8,9 @@
  *
  * Replies leave from a few ports of the kernel's choice, which transfers
  * share, or with `single-port` from the one that was asked. A run of blocks
- * leaves in one sendmsg with UDP_SEGMENT where the kernel and the path take
- * that, else in one sendmmsg.
+ * leaves in one message with UDP_SEGMENT where the kernel and the path take
+ * that, else as single packets in one sendmmsg. What the packets of many
+ * clients call for that came at once leaves in one sendmmsg as well.
  */
 #ifndef DAEMON_TFTP_SERVICE_H
 #define DAEMON_TFTP_SERVICE_H

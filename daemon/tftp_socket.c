@@ -19,10 +19,20 @@
 #define CONTROL_SPACE (SOCKET_PKTINFO_SPACE + CMSG_SPACE(sizeof(uint16_t)))
 
 /*
- * One run at a time is put together here: the packets one behind the other,
- * as UDP_SEGMENT wants them.
+ * Runs are put together here: the packets one behind the other, as UDP_SEGMENT
+ * wants them.
  */
 static uint8_t run[RUN_BYTES_MAX + 1];
+
+/* Runs for several clients, one behind the other in `run`. */
+static struct {
+	uint32_t n;
+	size_t len; /* of `run` that is in use */
+	uint8_t control[TFTP_GATHER_MAX][CONTROL_SPACE]
+		__attribute__((aligned(sizeof(long))));
+	struct iovec iov[TFTP_GATHER_MAX];
+	struct mmsghdr msg[TFTP_GATHER_MAX];
+} gathered;
 
 void tftp_socket_prepare(int fd)
 {
@@ -149,17 +159,17 @@ void tftp_socket_error(
 		tftp_build_error(code, text, packet, sizeof(packet)), 0);
 }
 
-/* Fill `run` with these blocks; 0, or as view_readv. */
+/* Fill the buffer with these blocks; 0, or as view_readv. */
 static int fill(const struct tftp_path *path, struct view *view,
 	const struct tftp_send *send, uint64_t first, uint32_t count,
-	size_t *ret_len)
+	uint8_t *buffer, size_t *ret_len)
 {
 	static struct iovec iov[RUN_MAX];
 	uint32_t blksize = send->params.blksize;
 	uint32_t stride = blksize + TFTP_DATA_HEADER;
 
 	for (uint32_t i = 0; i < count; i++) {
-		uint8_t *packet = run + (size_t)i * stride;
+		uint8_t *packet = buffer + (size_t)i * stride;
 
 		tftp_build_data_header(first + i, packet);
 		iov[i].iov_base = packet + TFTP_DATA_HEADER;
@@ -173,7 +183,43 @@ static int fill(const struct tftp_path *path, struct view *view,
 	return view_readv(view, iov, (int)count, (first - 1) * blksize, true);
 }
 
-/* One datagram a block; returns how many went out, errno says why no more. */
+/*
+ * A file that was changed in place must not arrive whole: its last block is
+ * the one that matters. Looking now and then ends such a transfer sooner. It
+ * is done after reading: what was read before a change is what it was.
+ */
+static bool is_time_to_check(
+	const struct tftp_send *send, uint64_t first, uint32_t count)
+{
+	return first + count > send->last_block || first % 1024 < count;
+}
+
+/* A run to be sent: TFTP_SENT_ALL, or why there is none. */
+static enum tftp_sent_result prepare(const struct tftp_path *path,
+	struct view *view, const struct tftp_send *send, uint64_t first,
+	uint32_t count, uint8_t *buffer, size_t *ret_len)
+{
+	int err = fill(path, view, send, first, count, buffer, ret_len);
+
+	if (err)
+		return err == -EAGAIN ? TFTP_SENT_COLD : TFTP_SENT_CHANGED;
+	if (is_time_to_check(send, first, count) && !view_is_whole(view))
+		return TFTP_SENT_CHANGED;
+	return TFTP_SENT_ALL;
+}
+
+/* So many blocks of this size make one message. */
+static uint32_t run_max(uint32_t stride)
+{
+	uint32_t fit = RUN_BYTES_MAX / stride;
+
+	return fit < RUN_MAX ? fit : RUN_MAX;
+}
+
+/*
+ * One datagram a block; returns how many went out, errno says why no more.
+ * Whatever sendmmsg is refused for, it is sendmsg that has the last word.
+ */
 static uint32_t send_singly(const struct tftp_path *path, size_t len,
 	uint32_t stride, uint32_t count)
 {
@@ -192,14 +238,17 @@ static uint32_t send_singly(const struct tftp_path *path, size_t len,
 		msgs[i].msg_hdr.msg_iovlen = 1;
 		address(path, &msgs[i].msg_hdr, control, 0);
 	}
-	for (int tries = 0; tries < 2 && done < count; tries++) {
+	while (done < count) {
 		int n = sendmmsg(path->fd, msgs + done, count - done,
 			MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n > 0)
 			done += (uint32_t)n;
-		else if (errno == EAGAIN)
+		else if (errno == EAGAIN ||
+			 !send_message(path->fd, &msgs[done].msg_hdr))
 			break;
+		else
+			done++;
 	}
 	return done;
 }
@@ -248,43 +297,23 @@ static uint32_t send_run(
 	return send_singly(path, len, stride, count);
 }
 
-/*
- * A file that was changed in place must not arrive whole: its last block is
- * the one that matters. Looking now and then ends such a transfer sooner. It
- * is done after reading: what was read before a change is what it was.
- */
-static bool is_time_to_check(
-	const struct tftp_send *send, uint64_t first, uint32_t count)
-{
-	return first + count > send->last_block || first % 1024 < count;
-}
-
 static struct tftp_sent send_blocks(struct tftp_path *path, struct view *view,
 	const struct tftp_send *send, uint64_t first, uint32_t count)
 {
 	uint32_t stride = send->params.blksize + TFTP_DATA_HEADER;
-	uint32_t fit = RUN_BYTES_MAX / stride;
+	uint32_t fit = run_max(stride);
 	struct tftp_sent sent = {TFTP_SENT_ALL, 0};
 
-	if (fit > RUN_MAX)
-		fit = RUN_MAX;
 	while (sent.count < count) {
 		uint32_t n =
 			count - sent.count < fit ? count - sent.count : fit;
 		uint32_t gone;
 		size_t len;
-		int err = fill(path, view, send, first + sent.count, n, &len);
 
-		if (err) {
-			sent.result = err == -EAGAIN ? TFTP_SENT_COLD
-						     : TFTP_SENT_CHANGED;
+		sent.result = prepare(
+			path, view, send, first + sent.count, n, run, &len);
+		if (sent.result != TFTP_SENT_ALL)
 			return sent;
-		}
-		if (is_time_to_check(send, first + sent.count, n) &&
-			!view_is_whole(view)) {
-			sent.result = TFTP_SENT_CHANGED;
-			return sent;
-		}
 		errno = 0;
 		gone = send_run(path, len, stride, n);
 		sent.count += gone;
@@ -313,6 +342,40 @@ struct tftp_sent tftp_socket_blocks(struct tftp_path *path, struct view *view,
 	setsockopt(path->fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover,
 		sizeof(discover));
 	return sent;
+}
+
+bool tftp_socket_gather(struct tftp_path *path, struct view *view,
+	const struct tftp_send *send, uint64_t first, uint32_t count)
+{
+	uint32_t stride = send->params.blksize + TFTP_DATA_HEADER;
+	uint32_t i = gathered.n;
+	uint8_t *buffer = run + gathered.len;
+	size_t len;
+
+	if (i == TFTP_GATHER_MAX || path->fragments ||
+		(count > 1 && (path->singly || count > run_max(stride))) ||
+		(size_t)count * stride > RUN_BYTES_MAX - gathered.len ||
+		prepare(path, view, send, first, count, buffer, &len) !=
+			TFTP_SENT_ALL)
+		return false;
+	gathered.iov[i] = (struct iovec){buffer, len};
+	gathered.msg[i].msg_hdr.msg_iov = &gathered.iov[i];
+	gathered.msg[i].msg_hdr.msg_iovlen = 1;
+	address(path, &gathered.msg[i].msg_hdr, gathered.control[i],
+		count > 1 ? (uint16_t)stride : 0);
+	gathered.len += len;
+	gathered.n++;
+	return true;
+}
+
+uint32_t tftp_socket_send_gathered(int fd)
+{
+	int n = sendmmsg(
+		fd, gathered.msg, gathered.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	gathered.n = 0;
+	gathered.len = 0;
+	return n > 0 ? (uint32_t)n : 0;
 }
 
 bool tftp_socket_take_icmp(int fd, struct sockaddr_in *ret_peer, bool *ret_gone)

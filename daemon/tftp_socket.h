@@ -72,6 +72,22 @@ struct tftp_sent {
 struct tftp_sent tftp_socket_blocks(struct tftp_path *path, struct view *view,
 	const struct tftp_send *send, uint64_t first, uint32_t count);
 
+#define TFTP_GATHER_MAX 32
+
+/*
+ * The same for many clients of one socket, in one system call: gather what
+ * is for each of them, then send. False: this cannot join what was gathered
+ * before it, or is nothing for one message; tftp_socket_blocks() is for it,
+ * after the others have been sent.
+ */
+bool tftp_socket_gather(struct tftp_path *path, struct view *view,
+	const struct tftp_send *send, uint64_t first, uint32_t count);
+/*
+ * So many of the first that were gathered have gone out. The others are
+ * forgotten; tftp_socket_blocks() finds out what is in their way.
+ */
+uint32_t tftp_socket_send_gathered(int fd);
+
 /*
  * Take one ICMP error from the queue. False: there is none. *ret_gone says
  * whether it is that nobody listens at *ret_peer any more.

@@ -191,6 +191,12 @@ static bool wait_for_disk(struct transfer *t)
 	return t->job;
 }
 
+static void wait_for_socket(struct transfer *t)
+{
+	t->waits = true;
+	TAILQ_INSERT_TAIL(&t->port->waiting, t, waiting);
+}
+
 /* Blocks go out; what the socket or the disk does not take now waits. */
 static bool send_blocks(struct transfer *t, struct tftp_action action)
 {
@@ -208,8 +214,7 @@ static bool send_blocks(struct transfer *t, struct tftp_action action)
 		t->unsent.step = TFTP_STEP_WAIT;
 		return true;
 	case TFTP_SENT_FULL:
-		t->waits = true;
-		TAILQ_INSERT_TAIL(&t->port->waiting, t, waiting);
+		wait_for_socket(t);
 		event_add(t->port->writable, NULL);
 		return true;
 	case TFTP_SENT_COLD:
@@ -225,21 +230,30 @@ static bool send_blocks(struct transfer *t, struct tftp_action action)
 	return false;
 }
 
+/* What waits, without what was acknowledged meanwhile. False: nothing. */
+static bool is_left(struct transfer *t)
+{
+	struct tftp_action *action = &t->unsent;
+	uint64_t last = action->first + action->count, base = t->send.base;
+
+	if (action->step != TFTP_STEP_BLOCKS || last <= base + 1) {
+		action->step = TFTP_STEP_WAIT;
+		return false;
+	}
+	if (action->first <= base) {
+		action->first = base + 1;
+		action->count = (uint32_t)(last - action->first);
+	}
+	return true;
+}
+
 /* Go on with what had to wait. False: the transfer is no more. */
 static bool resume(struct transfer *t)
 {
-	struct tftp_action action = t->unsent;
-	uint64_t last = action.first + action.count, base = t->send.base;
-
-	t->unsent = (struct tftp_action){.step = TFTP_STEP_WAIT};
-	if (action.step != TFTP_STEP_BLOCKS || last <= base + 1)
+	if (!is_left(t))
 		return true;
-	if (action.first <= base) {
-		action.first = base + 1;
-		action.count = (uint32_t)(last - action.first);
-	}
 	tftp_send_delayed(&t->send, clock_us());
-	return send_blocks(t, action);
+	return send_blocks(t, t->unsent);
 }
 
 static void on_data_warm(void *arg, int err)
@@ -253,20 +267,68 @@ static void on_data_warm(void *arg, int err)
 		arm(t);
 }
 
-bool transfer_resume_waiting(struct tftp_port *port)
+/* The first that wait, as far as one system call can serve them. */
+static uint32_t gather(
+	struct tftp_port *port, struct transfer *ret[TFTP_GATHER_MAX])
 {
 	struct transfer *t;
+	uint32_t n = 0;
 
-	while ((t = TAILQ_FIRST(&port->waiting))) {
+	while ((t = TAILQ_FIRST(&port->waiting)) && is_left(t) &&
+		tftp_socket_gather(&t->path, t->view, &t->send, t->unsent.first,
+			t->unsent.count)) {
 		TAILQ_REMOVE(&port->waiting, t, waiting);
 		t->waits = false;
-		if (!resume(t))
+		ret[n++] = t;
+	}
+	return n;
+}
+
+/* These did not go with the others. False: there is no room for them. */
+static bool send_apart(struct transfer *batch[], uint32_t n)
+{
+	bool room = true;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct transfer *t = batch[i];
+
+		if (!room)
+			wait_for_socket(t);
+		else if (!resume(t))
 			continue;
-		if (t->waits)
-			return false;
+		room = !t->waits;
 		arm(t);
 	}
-	return true;
+	return room;
+}
+
+bool transfer_send_waiting(struct tftp_port *port)
+{
+	struct transfer *t, *batch[TFTP_GATHER_MAX];
+	bool room = true;
+
+	while (room && (t = TAILQ_FIRST(&port->waiting))) {
+		uint32_t n = gather(port, batch), gone = 0;
+		uint64_t now = clock_us();
+
+		if (n) {
+			gone = tftp_socket_send_gathered(port->fd);
+		} else {
+			TAILQ_REMOVE(&port->waiting, t, waiting);
+			t->waits = false;
+			batch[n++] = t;
+		}
+		for (uint32_t i = 0; i < gone; i++) {
+			t = batch[i];
+			port->sent += (uint64_t)t->unsent.count *
+				      t->send.params.blksize;
+			t->unsent.step = TFTP_STEP_WAIT;
+			tftp_send_delayed(&t->send, now);
+			arm(t);
+		}
+		room = send_apart(batch + gone, n - gone);
+	}
+	return room;
 }
 
 /* May one more packet go to a client that has not answered? */
@@ -307,6 +369,11 @@ static bool perform_blocks(struct transfer *t, struct tftp_action action)
 		!is_bulk(t) || t->service->bulk_running <= TFTP_CACHE_PIECES / 3
 			? t->service->cache
 			: NULL;
+	if (t->port->gathering) {
+		t->unsent = action;
+		wait_for_socket(t);
+		return true;
+	}
 	return send_blocks(t, action);
 }
 

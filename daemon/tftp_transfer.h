@@ -69,10 +69,11 @@ struct tftp_port {
 	struct event *readable, *writable;
 	struct turn turn;
 	struct transfer_queue waiting; /* for room in the socket */
-	bool requests;		       /* they come here */
-	unsigned batch;		       /* packets to take in one turn */
-	unsigned full;		       /* turns in a row that took so many */
-	uint64_t sent;		       /* bytes sent in this turn */
+	bool gathering; /* and until all that came in one turn is dealt with */
+	bool requests;	/* they come here */
+	unsigned batch; /* packets to take in one turn */
+	unsigned full;	/* turns in a row that took so many */
+	uint64_t sent;	/* bytes sent in this turn */
 };
 
 /*
@@ -141,8 +142,8 @@ void transfer_gone(struct transfer *t);
 /* It ends because of something else; why is static text. */
 void transfer_abort(struct transfer *t, const char *why);
 void transfer_free(struct transfer *t);
-/* The socket has room again. False: not for all that waits. */
-bool transfer_resume_waiting(struct tftp_port *port);
+/* Send what waits for it. False: there is no room for all of it. */
+bool transfer_send_waiting(struct tftp_port *port);
 /* Its deadline has passed; the packets that had come are dealt with. */
 void transfer_tick(struct transfer *t);
 
