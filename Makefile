@@ -104,6 +104,9 @@ $(B)/%.a:
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
+# It takes in whole files, of which the compiler does not tell.
+$(B)/daemon/ctl/assets.o: $(wildcard daemon/ctl/page/* packaging/vendor/*)
+
 LIBS = $(shell $(PKG_CONFIG) --libs $(DAEMON_LIBS))
 $(B)/netukid: $(B)/daemon/main.o $(B)/daemon.a $(B)/config.a $(B)/proto.a
 	$(call say,LD)

@@ -63,6 +63,7 @@ static json_t *parse(const json_t *request, struct history_query *ret)
 		.since = json_number_value(since),
 		.until = until ? json_number_value(until) : DBL_MAX,
 		.id = json_integer_value(json_object_get(request, "id")),
+		.points = json_is_true(json_object_get(request, "points")),
 	};
 	if (rows < 1 || rows > HISTORY_QUERY_MAX_ROWS)
 		return control_error("a limit is a number from 1 to %d",

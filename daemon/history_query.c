@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/history_db.h"
+#include "daemon/history_points.h"
 #include "daemon/stream.h"
 
 #define BUSY_MS 2000
@@ -249,7 +250,9 @@ struct group {
 	char *name; /* NULL: begun with none */
 	uint64_t count, outcomes[BOOT_OUTCOME_MAX];
 	int64_t blocks, resent;
+	double first, last; /* when they began */
 	struct samples last_byte, up, throughput;
+	struct history_points points; /* none if they are not asked for */
 };
 
 static bool group_begin(struct group *g, const char *name)
@@ -260,33 +263,34 @@ static bool group_begin(struct group *g, const char *name)
 	samples_init(&g->last_byte);
 	samples_init(&g->up);
 	samples_init(&g->throughput);
+	history_points_init(&g->points);
 	return true;
 }
 
-/* False: memory is short. */
-static bool group_end(struct group *g, FILE *out, bool first)
+/* `points`: those, too. False: memory is short. */
+static bool group_end(struct group *g, FILE *out, bool first, bool points)
 {
-	json_t *name = json_string(g->name);
 	bool whole;
-	char *text =
-		name ? json_dumps(name, JSON_ENCODE_ANY | JSON_ENSURE_ASCII)
-		     : NULL;
 
-	fprintf(out, "%s{\"name\":%s,\"count\":%llu,\"outcomes\":{",
-		first ? "" : ",", text ? text : "\"?\"",
+	fprintf(out, "%s{\"name\":", first ? "" : ",");
+	history_print_text(g->name, out);
+	fprintf(out, ",\"count\":%llu,\"outcomes\":{",
 		(unsigned long long)g->count);
 	for (enum boot_outcome i = 0; i < BOOT_OUTCOME_MAX; i++)
 		fprintf(out, "%s\"%s\":%llu", i ? "," : "",
 			boot_outcome_name(i),
 			(unsigned long long)g->outcomes[i]);
-	fprintf(out, "},\"blocks\":%lld,\"resent\":%lld", (long long)g->blocks,
-		(long long)g->resent);
+	fprintf(out,
+		"},\"first\":%.3f,\"last\":%.3f,\"blocks\":%lld,"
+		"\"resent\":%lld",
+		g->first, g->last, (long long)g->blocks, (long long)g->resent);
 	whole = samples_end(&g->last_byte, "last-byte-us", out);
 	whole &= samples_end(&g->up, "up-us", out);
 	whole &= samples_end(&g->throughput, "bytes-per-second", out);
+	if (points)
+		whole &= history_points_print(&g->points, out);
+	history_points_done(&g->points);
 	fputs("}", out);
-	free(text);
-	json_decref(name);
 	free(g->name);
 	g->name = NULL;
 	return whole;
@@ -296,8 +300,12 @@ static bool group_end(struct group *g, FILE *out, bool first)
 static void group_add(struct group *g, const char *outcome, sqlite3_stmt *s)
 {
 	int64_t us = sqlite3_column_int64(s, 5);
+	double started = sqlite3_column_double(s, 8);
 
-	g->count++;
+	if (!g->count++ || started < g->first)
+		g->first = started;
+	if (started > g->last)
+		g->last = started;
 	for (enum boot_outcome i = 0; i < BOOT_OUTCOME_MAX; i++)
 		if (strcmp(boot_outcome_name(i), outcome) == 0)
 			g->outcomes[i]++;
@@ -315,37 +323,79 @@ static void group_add(struct group *g, const char *outcome, sqlite3_stmt *s)
 				  (double)us));
 }
 
-static int print_groups(sqlite3_stmt *s, FILE *out)
+#define FIRST_OF_POINT 9 /* column of the query below */
+
+/*
+ * `points`: 0, or how many boots a group needs to have its points told; that
+ * of the HISTORY_POINTS_GROUPS largest.
+ */
+static int print_groups(sqlite3_stmt *s, uint64_t points, FILE *out)
 {
 	struct group group = {0};
-	bool first = true, whole = true;
+	const char *name, *outcome;
+	size_t n = 0, told = 0;
+	bool whole = true, row, tell;
 	int code;
 
-	while (whole && (code = sqlite3_step(s)) == SQLITE_ROW) {
-		const char *name = (const char *)sqlite3_column_text(s, 0);
-		const char *outcome = (const char *)sqlite3_column_text(s, 1);
-
-		if (!name || !outcome) {
-			whole = false;
+	do {
+		code = sqlite3_step(s);
+		row = code == SQLITE_ROW;
+		name = row ? (const char *)sqlite3_column_text(s, 0) : NULL;
+		outcome = row ? (const char *)sqlite3_column_text(s, 1) : NULL;
+		whole = !row || (name && outcome);
+		if (group.name && (!name || strcmp(group.name, name) != 0)) {
+			tell = points && group.count >= points &&
+			       told < HISTORY_POINTS_GROUPS;
+			whole &= group_end(&group, out, n++ == 0, tell);
+			told += tell;
+		}
+		if (!whole || !row)
 			break;
-		}
-		if (group.name && strcmp(group.name, name) != 0) {
-			whole = group_end(&group, out, first);
-			first = false;
-		}
 		if (!group.name)
-			whole &= group_begin(&group, name);
-		if (group.name)
+			whole = group_begin(&group, name);
+		if (whole)
 			group_add(&group, outcome, s);
-	}
-	if (group.name)
-		whole &= group_end(&group, out, first);
+		if (whole && points)
+			history_points_add(&group.points, s, FIRST_OF_POINT);
+	} while (whole);
 	return whole ? code : SQLITE_NOMEM;
+}
+
+static void bind_range(sqlite3_stmt *s, const struct history_query *query)
+{
+	sqlite3_bind_double(s, 1, query->since);
+	sqlite3_bind_double(s, 2, query->until);
+}
+
+#define IN_RANGE " FROM boots WHERE started >= ? AND started < ? "
+
+/* The boots of the last group whose points are told; 1: all are. */
+static uint64_t least_count(
+	sqlite3 *sql, const char *name, const struct history_query *query)
+{
+	char select[256];
+	sqlite3_stmt *s;
+	uint64_t least = 1;
+
+	snprintf(select, sizeof(select),
+		"SELECT count(*), coalesce(%s, '') AS name" IN_RANGE
+		"GROUP BY name ORDER BY count(*) DESC LIMIT 1 OFFSET %d",
+		name, HISTORY_POINTS_GROUPS - 1);
+	s = prepare(sql, select);
+	if (s)
+		bind_range(s, query);
+	if (s && sqlite3_step(s) == SQLITE_ROW)
+		least = (uint64_t)sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	return least;
 }
 
 static char *report(sqlite3 *sql, const struct history_query *query)
 {
-	char select[512], *text = NULL;
+	const char *name = query->by == HISTORY_BY_MACHINE
+				   ? "machine, mac"
+				   : history_by_name(query->by);
+	char select[1024], *text = NULL;
 	size_t len;
 	FILE *out;
 	sqlite3_stmt *s;
@@ -353,19 +403,22 @@ static char *report(sqlite3 *sql, const struct history_query *query)
 
 	snprintf(select, sizeof(select),
 		"SELECT coalesce(%s, '') AS name, outcome, last_byte_us, up_us,"
-		" bytes, transfer_us, blocks, resent_timer + resent_rollback "
-		"FROM boots WHERE started >= ? AND started < ? ORDER BY name",
-		query->by == HISTORY_BY_MACHINE ? "machine, mac"
-						: history_by_name(query->by));
+		" bytes, transfer_us, blocks, resent_timer + resent_rollback, "
+		"started%s" IN_RANGE "ORDER BY name%s",
+		name, query->points ? history_points_columns : "",
+		query->points ? ", id" : "");
 	out = open_memstream(&text, &len);
 	if (!out)
 		return NULL;
-	fprintf(out, "{\"by\":\"%s\",\"groups\":[", history_by_name(query->by));
+	fprintf(out, "{\"by\":\"%s\",", history_by_name(query->by));
+	if (query->points)
+		history_points_print_keys(out);
+	fputs("\"groups\":[", out);
 	s = prepare(sql, select);
 	if (s) {
-		sqlite3_bind_double(s, 1, query->since);
-		sqlite3_bind_double(s, 2, query->until);
-		code = print_groups(s, out);
+		bind_range(s, query);
+		code = print_groups(s,
+			query->points ? least_count(sql, name, query) : 0, out);
 	}
 	sqlite3_finalize(s);
 	fputs("]}", out);

@@ -7,6 +7,7 @@
 #ifndef DAEMON_HISTORY_QUERY_H
 #define DAEMON_HISTORY_QUERY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/boots.h"
@@ -36,6 +37,7 @@ struct history_query {
 	int64_t id;			    /* BOOT; 0: by machine */
 	uint32_t limit;			    /* BOOTS */
 	enum history_by by;		    /* REPORT */
+	bool points;			    /* REPORT: single boots, too */
 };
 
 /* {"error": TEXT} if it cannot be answered. For free(). */

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "config/config.h"
+#include "daemon/ctl/report.h"
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/since.h"
 
@@ -31,6 +32,8 @@ const struct option_row option_rows[] = {
 		AT(since)},
 	{'l', "limit", "N", "at most so many (20)", AT(limit)},
 	{'C', "csv", NULL, "as comma-separated values", AT(csv)},
+	{'H', "html", "FILE", "write a page with plots into FILE, too",
+		AT(html)},
 	{'j', "json", NULL, "the answer as JSON; see netukictl(1)", AT(json)},
 	{'c', "control", "PATH", "the daemon's socket", AT(control)},
 	{'V', "version", NULL, "print the version", 0},
@@ -187,6 +190,7 @@ static const char *ask_report(json_t *request, const struct arguments *args)
 	if (args->csv && args->json)
 		return "--csv or --json: not both";
 	put_text(request, "by", args->by);
+	put_true(request, "points", args->html);
 	return put_since(request, args->since);
 }
 
@@ -300,8 +304,8 @@ static const struct command commands[] = {
 		.ask = ask_boot,
 		.show = show_boot},
 	{.name = "report",
-		.operands = "[--by WHAT] [--since TIME]",
-		.options = "bsC",
+		.operands = "[--by WHAT] [--since TIME] [--html FILE]",
+		.options = "bsCH",
 		.summary = "how long boots take, and which way is faster",
 		.help = "Of each mode, image, machine or firmware: how many "
 			"boots, how many came to the\n"
@@ -310,7 +314,10 @@ static const struct command commands[] = {
 			"first packet, the speed of the image, and the share "
 			"of TFTP blocks sent again;\n"
 			"then whether the difference could be chance, by "
-			"Mann and Whitney's rank test.\n",
+			"Mann and Whitney's rank test.\n"
+			"--html writes the same with plots into one file, "
+			"which any browser opens, without\n"
+			"a network.\n",
 		.ask = ask_report,
 		.refine = refine_report,
 		.show = show_report},

@@ -14,7 +14,7 @@
 struct arguments {
 	const char *control;
 	bool json, csv, unknown, yaml, follow, all, clear, cancel;
-	const char *arch, *firmware, *image, *mode, *by, *since, *limit;
+	const char *arch, *firmware, *image, *mode, *by, *since, *limit, *html;
 	size_t n_operands;
 	char **operand;
 };
@@ -32,8 +32,11 @@ struct command {
 	 * no sense. May be NULL: there is nothing to put.
 	 */
 	const char *(*ask)(json_t *request, const struct arguments *args);
-	/* Make of the daemon's answer what is shown, as JSON too; or NULL. */
-	void (*refine)(json_t *answer);
+	/*
+	 * Make of the daemon's answer what is shown, as JSON too. False, after
+	 * having said why: it failed. May be NULL.
+	 */
+	bool (*refine)(json_t *answer, const struct arguments *args);
 	void (*show)(const json_t *answer, const struct arguments *args);
 };
 

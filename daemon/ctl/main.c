@@ -107,9 +107,10 @@ static int take_answer(const struct command *command,
 	const struct arguments *args, json_t *answer)
 {
 	const char *error = json_string_value(json_object_get(answer, "error"));
+	bool ok = !error;
 
 	if (!error && command->refine)
-		command->refine(answer);
+		ok = command->refine(answer, args);
 	if (args->json) {
 		json_dumpf(answer, stdout,
 			args->follow ? JSON_COMPACT : JSON_INDENT(2));
@@ -121,7 +122,7 @@ static int take_answer(const struct command *command,
 	else if (!args->json)
 		command->show(answer, args);
 	fflush(stdout);
-	return error ? EXIT_NO : EXIT_SUCCESS;
+	return ok ? EXIT_SUCCESS : EXIT_NO;
 }
 
 static int run(const struct command *command, const struct arguments *args)

@@ -25,8 +25,6 @@ void show_boot_once(const json_t *answer, const struct arguments *args);
 void show_reload(const json_t *answer, const struct arguments *args);
 void show_boots(const json_t *answer, const struct arguments *args);
 void show_boot(const json_t *answer, const struct arguments *args);
-/* The samples of `report` to medians and comparisons, in place. */
-void refine_report(json_t *answer);
 void show_report(const json_t *answer, const struct arguments *args);
 void show_event(const json_t *e, const struct arguments *args);
 

@@ -1,0 +1,210 @@
+#!/usr/bin/python3
+"""The page of `report --html`, in a real browser that has no network."""
+
+import html
+import json
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lab import browser, harness, paths, rows  # noqa: E402
+from lab.loopback import Loopback  # noqa: E402
+
+BEGIN = 1790000000
+# As report.css has them for light pages.
+IPXE, TFTP, BAD = "#2f6fd0", "#d97a06", "#c8102e"
+IMAGE_PHASE, UP_PHASE = "#6ea0ec", "#6cc39f"
+DARK = (0x14, 0x18, 0x1e)
+
+
+def some_boots(count, up=True):
+    """COUNT boots in two modes by turns; every tenth failed."""
+    dice = random.Random(count)
+    for n in range(1, count + 1):
+        mode = "tftp-uki" if n % 2 else "ipxe"
+        failed = n % 10 == 0
+        ways = rows.times(mode, dice, "first_byte" if failed else None,
+                          None if failed or not up else 5)
+        ways.update({"outcome": "abandoned"} if failed else {})
+        yield rows.boot(n, BEGIN + 1800 * n, mode=mode, **ways)
+
+
+def report(box, *options):
+    """Writes the page; (its path, the JSON report without it)."""
+    path = box.tmp / "report.html"
+    done = box.ctl("report", "--html", path, *options)
+    harness.equal((done.returncode, done.stderr), (0, ""), "netukictl report")
+    harness.check("MODE" in done.stdout or "MACHINE" in done.stdout,
+                  "the text is not told, too")
+    return path, box.json("report", *options)
+
+
+def history(box, boots):
+    """Makes BOOTS the history of netukid."""
+    box.start()
+    box.stop()
+    rows.write(box.state / "history.db", boots)
+    box.start()
+
+
+def figure(text, name):
+    """What the document has in a figure."""
+    found = re.search(rf'<figure id="{name}">(.*?)</figure>', text, re.S)
+    harness.check(found, f"no figure {name}")
+    return found.group(1)
+
+
+def marks(text, kind, element):
+    """How many ELEMENTs are in the mark of class KIND."""
+    found = re.findall(rf'<g [^>]*class="{kind}"[^>]*>(.*?)</g>', text, re.S)
+    return sum(len(re.findall(rf"<{element}\b", part)) for part in found)
+
+
+def test_plots():
+    """Every boot is a point, every group a box, every phase a bar."""
+    with Loopback() as box:
+        history(box, some_boots(60))
+        path, told = report(box)
+        text = browser.dom(path)
+        harness.check('data-drawn="yes"' in text, "nothing was drawn")
+        # Every tenth boot failed: of those by iPXE every fifth.
+        for name in ("whole", "up"):
+            plot = figure(text, name)
+            harness.equal((marks(plot, "boot", "circle"),
+                           marks(plot, "box", "rect"),
+                           marks(plot, "median", "path")), (54, 2, 2), name)
+            measure = "last-byte" if name == "whole" else "up"
+            for group in told["groups"]:
+                wanted = group[measure]["median"]
+                digits = 2 if wanted < 10 else 1
+                harness.check(f">{wanted:.{digits}f} s<" in plot,
+                              f"{name}: no median {wanted}")
+        harness.equal(marks(figure(text, "phases"), "phase", "rect"), 8 + 4,
+                      "phases of ipxe and tftp-uki")
+        plot = figure(text, "runs")
+        harness.equal((marks(plot, "boot", "circle"),
+                       marks(plot, "failure", "path")), (54, 6), "runs")
+        for comparison in told["comparisons"]:
+            harness.check(f"{comparison['faster']} is faster" in text,
+                          "a verdict is missing")
+        harness.check("one boot in" not in plot, "a part is said to be drawn")
+        check_picture(box, path)
+
+
+def check_picture(box, path):
+    """What is to be seen has the colours of what it shows."""
+    image = browser.screenshot(path, box.tmp / "light.png", 900, 2000)
+    for colour, least in ((IPXE, 150), (TFTP, 150), (BAD, 60),
+                          (IMAGE_PHASE, 2000), (UP_PHASE, 5000)):
+        seen = image.count(colour)
+        harness.check(seen >= least, f"{seen} pixels of {colour}")
+    harness.equal(image.pixel(5, 5), (255, 255, 255), "background")
+    image = browser.screenshot(path, box.tmp / "dark.png", 300, 200, True)
+    harness.equal(image.pixel(5, 5), DARK, "background at night")
+
+
+def test_offline():
+    """The page names nothing to fetch, and may fetch nothing."""
+    with Loopback() as box:
+        history(box, some_boots(4))
+        text = report(box)[0].read_text()
+        own = re.sub(r"<script>.*?</script>", "", text, flags=re.S)
+        own = re.sub(r"<pre>.*?</pre>", "", own, flags=re.S)
+        harness.equal(re.findall(r"https?:|\bsrc=|\bhref=|@import|url\(",
+                                 own), [], "references")
+        harness.check("default-src 'none'" in own, "it may fetch")
+        for words in ("Mike Bostock", "Observable, Inc.", "jStat"):
+            harness.check(words in text, f"no licence of {words}")
+
+
+EVIL = [
+    "</script><script>document.title = 'pwned'</script>",
+    "<!--<script>", "]]>\"'&lt;<img src=x onerror=document.title='pwned'>",
+    "\u2028{{data}}${1}\\", "<b>bold</b>\x01", "{{d3}}",
+]
+
+
+def test_injection():
+    """Names are text, whatever they hold."""
+    with Loopback() as box:
+        history(box, [rows.boot(n + 1, BEGIN + n, machine=name, step=name,
+                                last_byte_us=1000000 + n)
+                      for n, name in enumerate(EVIL * 3)])
+        path, _ = report(box, "--by", "machine")
+        text = browser.dom(path)
+        harness.check('data-drawn="yes"' in text, "nothing was drawn")
+        harness.equal(re.search(r"<title>(.*?)</title>", text).group(1),
+                      "Boots by machine - netuki", "title")
+        harness.equal(len(re.findall("<script", re.sub(
+            r"<script>.*?</script>", "<script>", text, flags=re.S))), 4,
+            "scripts")
+        plot = figure(text, "whole")
+        harness.check("<img" not in text and "<b>" not in text, "an element")
+        for name in EVIL:
+            shown = html.escape(name[:10], quote=False).replace("\x01", "?")
+            harness.check(shown in plot, f"{name!r} is not in the plot")
+        data = re.search(r'id="data">(.*?)</script>', path.read_text(), re.S)
+        harness.equal(sorted(group["name"] for group in
+                             json.loads(data.group(1))["groups"]),
+                      sorted(EVIL), "names")
+
+
+def test_sampled():
+    """Of many boots some are drawn, which is said; the box is of all."""
+    with Loopback() as box:
+        history(box, some_boots(5000, up=False))
+        path, told = report(box)
+        data = json.loads(re.search(r'id="data">(.*?)</script>',
+                                    path.read_text(), re.S).group(1))
+        for group in data["groups"]:
+            ids = [point[0] for point in group["points"]]
+            harness.equal(group["every"], 4, "every")
+            harness.equal([b - a for a, b in zip(ids, ids[1:])],
+                          [8] * 624, "steps between ids")
+        harness.equal([group["last-byte"] for group in data["groups"]],
+                      [group["last-byte"] for group in told["groups"]],
+                      "percentiles of all")
+        harness.check("points" not in told["groups"][0], "points in the JSON")
+        text = browser.dom(path)
+        harness.check("one boot in 4" in figure(text, "runs"),
+                      "it is not said")
+        harness.equal(figure(text, "up"), "", "the plot of what nobody said")
+
+
+def test_many_groups():
+    """The twelve groups with the most boots are drawn."""
+    with Loopback() as box:
+        history(box, [rows.boot(n, BEGIN + n, machine=f"lab-{n % 20:02}",
+                                last_byte_us=1000000 + n)
+                      for n in range(1, 231)])
+        path, told = report(box, "--by", "machine")
+        harness.equal(len(told["groups"]), 20, "groups")
+        plot = figure(browser.dom(path), "whole")
+        harness.equal(marks(plot, "box", "rect"), 12, "boxes")
+        for n in range(1, 11):
+            harness.check(f"lab-{n:02}" in plot, f"lab-{n:02} is not drawn")
+        harness.check("of 20" in plot, "it is not said")
+
+
+def test_nothing():
+    """Without boots there is a page that says so; a bad path is an error."""
+    with Loopback() as box:
+        box.start()
+        path, _ = report(box)
+        text = browser.dom(path)
+        harness.check("0 boots" in text and "no two groups" in text,
+                      "it does not say that there are none")
+        done = subprocess.run(
+            [paths.built("netukictl"), "report", "--control", box.control,
+             "--html", box.tmp / "no" / "where.html"], capture_output=True,
+            text=True)
+        harness.equal((done.returncode, "No such file" in done.stderr),
+                      (1, True), "a folder that is not there")
+
+
+if __name__ == "__main__":
+    harness.main(globals())
