@@ -28,6 +28,8 @@ struct caller {
 	struct bufferevent *bev;
 	json_t *reply; /* waits until what it tells of is saved */
 	struct state_waiter waiter;
+	struct control_list *list;   /* follows the reply's own keys */
+	bool first;		     /* nothing of the list is out yet */
 	struct control_query *query; /* runs: the answer comes later */
 	struct reload_waiter reload;
 	bool reloads; /* the same of `reload` */
@@ -57,6 +59,7 @@ static void caller_free(struct caller *caller)
 	if (caller->reloads)
 		reloader_forget(
 			caller->control->netuki->reloader, &caller->reload);
+	control_list_free(caller->list);
 	LIST_REMOVE(caller, link);
 	caller->control->n_callers--;
 	bufferevent_free(caller->bev);
@@ -104,6 +107,43 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 		caller_free(arg);
 }
 
+/* Some more of the list, and its end. */
+static void write_list(struct caller *caller)
+{
+	struct control_list *list = caller->list;
+	json_t *one;
+
+	for (int i = 0; i < CONTROL_LIST_TURN; i++) {
+		char *text;
+
+		if (!list->next(list, &one)) {
+			control_list_free(list);
+			caller->list = NULL;
+			caller->done = true;
+			bufferevent_write(caller->bev, "]}\n", 3);
+			return;
+		}
+		if (json_is_null(one))
+			continue;
+		text = one ? json_dumps(one, JSON_COMPACT | JSON_ENSURE_ASCII)
+			   : NULL;
+		json_decref(one);
+		if (!text) {
+			/* What is left out must not look like a whole. */
+			caller_free(caller);
+			return;
+		}
+		if (!caller->first)
+			bufferevent_write(caller->bev, ",", 1);
+		caller->first = false;
+		bufferevent_write(caller->bev, text, strlen(text));
+		free(text);
+	}
+	/* Of those that are left out nothing goes out: no turn would come. */
+	if (!evbuffer_get_length(bufferevent_get_output(caller->bev)))
+		bufferevent_write(caller->bev, " ", 1);
+}
+
 static void on_written(struct bufferevent *bev, void *arg)
 {
 	struct caller *caller = arg;
@@ -111,25 +151,46 @@ static void on_written(struct bufferevent *bev, void *arg)
 	(void)bev;
 	if (caller->done)
 		caller_free(caller);
+	else if (caller->list)
+		write_list(caller);
 }
 
+/* The reply, and after its own keys what is in the list, piece by piece. */
 static void answer(struct caller *caller, json_t *reply)
 {
-	caller->done = true;
-	write_line(caller, reply);
+	static const struct timeval patience = {CONTROL_PATIENCE_S, 0};
+	char *text = caller->list ? json_dumps(reply,
+					    JSON_COMPACT | JSON_ENSURE_ASCII)
+				  : NULL;
+
+	bufferevent_set_timeouts(caller->bev, &patience, &patience);
+	if (!text) {
+		control_list_free(caller->list);
+		caller->list = NULL;
+		caller->done = true;
+		write_line(caller, reply);
+		json_decref(reply);
+		return;
+	}
+	/* It is the client that is to be waited for now. */
+	bufferevent_set_timeouts(caller->bev, NULL, &patience);
+	bufferevent_write(caller->bev, text, strlen(text) - 1);
+	if (json_object_size(reply))
+		bufferevent_write(caller->bev, ",", 1);
+	bufferevent_write(caller->bev, "\"machines\":[", 12);
+	caller->first = true;
+	free(text);
 	json_decref(reply);
 }
 
 /* What the request changed is on the disk now, or cannot be. */
 static void on_saved(void *arg)
 {
-	static const struct timeval patience = {CONTROL_PATIENCE_S, 0};
 	struct caller *caller = arg;
 	const char *problem = state_problem(caller->control->netuki->state);
 	json_t *reply = caller->reply;
 
 	caller->reply = NULL;
-	bufferevent_set_timeouts(caller->bev, &patience, &patience);
 	if (problem) {
 		json_t *error = control_error(
 			"it is in force, but could not be saved, and a "
@@ -147,7 +208,8 @@ static void serve_one(struct caller *caller, const json_t *request)
 {
 	struct netuki *netuki = caller->control->netuki;
 	bool changed;
-	json_t *reply = control_answer(netuki, request, &changed);
+	json_t *reply =
+		control_answer(netuki, request, &changed, &caller->list);
 
 	if (!reply)
 		reply = control_error("the answer is not Unicode");
@@ -187,11 +249,9 @@ static void ask_history(struct caller *caller, const json_t *request)
 
 static void on_reloaded(void *arg, const struct reload_result *result)
 {
-	static const struct timeval patience = {CONTROL_PATIENCE_S, 0};
 	struct caller *caller = arg;
 
 	caller->reloads = false;
-	bufferevent_set_timeouts(caller->bev, &patience, &patience);
 	answer(caller, control_reloaded(result));
 }
 
@@ -230,7 +290,7 @@ static void on_readable(struct bufferevent *bev, void *arg)
 	char *line;
 
 	if (caller->follows || caller->done || caller->reply || caller->query ||
-		caller->reloads) {
+		caller->reloads || caller->list) {
 		evbuffer_drain(in, evbuffer_get_length(in));
 		return;
 	}

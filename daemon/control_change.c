@@ -89,9 +89,9 @@ static json_t *machine_json(const struct netuki *netuki, const char *name)
 
 static int by_name(const void *a, const void *b)
 {
-	const struct state_machine *const *x = a, *const *y = b;
+	const char *const *x = a, *const *y = b;
 
-	return strcmp((*x)->name, (*y)->name);
+	return strcmp(*x, *y);
 }
 
 static bool has_mode(const struct state_machine *m)
@@ -105,34 +105,28 @@ static bool has_once(const struct state_machine *m)
 }
 
 /* All machines of which this is true, by name. */
-static json_t *list_json(const struct netuki *netuki,
+static struct control_list *list_all(const struct netuki *netuki,
 	bool (*is_meant)(const struct state_machine *m))
 {
 	size_t n = 0, all = state_count(netuki->state);
-	const struct state_machine **found = calloc(all + 1, sizeof(*found));
-	json_t *list = json_array();
+	const char **found = calloc(all + 1, sizeof(*found));
+	struct control_list *list;
 
 	for (size_t i = 0; found && i < all; i++)
 		if (is_meant(state_at(netuki->state, i)))
-			found[n++] = state_at(netuki->state, i);
+			found[n++] = state_at(netuki->state, i)->name;
 	if (n)
 		qsort(found, n, sizeof(*found), by_name);
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(
-			list, machine_json(netuki, found[i]->name));
+	list = control_list_names(netuki, found, n, machine_json);
 	free(found);
 	return list;
 }
 
-static json_t *targets_json(
+static struct control_list *list_targets(
 	const struct netuki *netuki, const struct targets *targets)
 {
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < targets->n; i++)
-		json_array_append_new(
-			list, machine_json(netuki, targets->name[i]));
-	return list;
+	return control_list_names(
+		netuki, targets->name, targets->n, machine_json);
 }
 
 static json_t *too_many(const char *name)
@@ -211,9 +205,16 @@ static json_t *parse_mode(
 		near ? "?" : "");
 }
 
+static json_t *mode_json(const struct netuki *netuki, bool changed)
+{
+	return json_pack("{s:b, s:o}", "changed", changed, "mode-for-all",
+		json_of_mode(state_mode_for_all(netuki->state)));
+}
+
 /* Checked: change the modes, and answer. */
 static json_t *apply_mode(struct netuki *netuki, const json_t *request,
-	enum config_mode mode, const struct targets *targets)
+	enum config_mode mode, const struct targets *targets,
+	struct control_list **ret_list)
 {
 	bool all = is_set(request, "all");
 	const char *name = config_mode_name(mode);
@@ -228,15 +229,16 @@ static json_t *apply_mode(struct netuki *netuki, const json_t *request,
 	if (o)
 		return o;
 	note_change(targets, all, "mode", name ? name : "cleared");
-	return json_pack("{s:b, s:o, s:o}", "changed", true, "mode-for-all",
-		json_of_mode(state_mode_for_all(netuki->state)), "machines",
-		all ? list_json(netuki, has_mode)
-		    : targets_json(netuki, targets));
+	*ret_list = all ? list_all(netuki, has_mode)
+			: list_targets(netuki, targets);
+	return mode_json(netuki, true);
 }
 
-json_t *control_mode(struct netuki *netuki, const json_t *request)
+json_t *control_mode(struct netuki *netuki, const json_t *request,
+	struct control_list **ret_list)
 {
 	bool clear = is_set(request, "clear"), all = is_set(request, "all");
+	bool bare;
 	enum config_mode mode;
 	struct targets targets = {0};
 	json_t *answer = parse_mode(request, "mode", &mode);
@@ -244,14 +246,11 @@ json_t *control_mode(struct netuki *netuki, const json_t *request)
 	if (!answer)
 		answer = find_targets(netuki, request, clear, &targets);
 	if (!answer && mode == CONFIG_MODE_UNSET && !clear) {
-		answer = targets.n || all
-				 ? control_error("which mode?")
-				 : json_pack("{s:b, s:o, s:o}", "changed",
-					   false, "mode-for-all",
-					   json_of_mode(state_mode_for_all(
-						   netuki->state)),
-					   "machines",
-					   list_json(netuki, has_mode));
+		bare = !targets.n && !all;
+		answer = bare ? mode_json(netuki, false)
+			      : control_error("which mode?");
+		if (bare)
+			*ret_list = list_all(netuki, has_mode);
 	}
 	if (!answer && mode != CONFIG_MODE_UNSET && clear)
 		answer = control_error("a mode, or clear: not both");
@@ -259,7 +258,7 @@ json_t *control_mode(struct netuki *netuki, const json_t *request)
 		answer = control_error(
 			all ? "machines, or all: not both" : "which machines?");
 	if (!answer)
-		answer = apply_mode(netuki, request, mode, &targets);
+		answer = apply_mode(netuki, request, mode, &targets, ret_list);
 	free(targets.name);
 	return answer;
 }
@@ -318,9 +317,9 @@ static json_t *parse_once(
 }
 
 static json_t *apply_once(struct netuki *netuki, const struct once *once,
-	const struct targets *targets, bool all)
+	const struct targets *targets, bool all, struct control_list **ret_list)
 {
-	json_t *list, *error;
+	json_t *error;
 
 	if (all)
 		change_all(netuki, set_once, once);
@@ -328,12 +327,13 @@ static json_t *apply_once(struct netuki *netuki, const struct once *once,
 	if (error)
 		return error;
 	note_change(targets, all, "boot-once", once ? "set" : "cancelled");
-	list = all ? list_json(netuki, has_once)
-		   : targets_json(netuki, targets);
-	return json_pack("{s:b, s:o}", "changed", true, "machines", list);
+	*ret_list = all ? list_all(netuki, has_once)
+			: list_targets(netuki, targets);
+	return json_pack("{s:b}", "changed", true);
 }
 
-json_t *control_boot_once(struct netuki *netuki, const json_t *request)
+json_t *control_boot_once(struct netuki *netuki, const json_t *request,
+	struct control_list **ret_list)
 {
 	bool cancel = is_set(request, "cancel"), all = is_set(request, "all");
 	struct once once = {0};
@@ -343,9 +343,10 @@ json_t *control_boot_once(struct netuki *netuki, const json_t *request)
 
 	if (!answer)
 		answer = find_targets(netuki, request, cancel, &targets);
-	if (!answer && !cancel && !all && !targets.n && bare)
-		answer = json_pack("{s:b, s:o}", "changed", false, "machines",
-			list_json(netuki, has_once));
+	if (!answer && !cancel && !all && !targets.n && bare) {
+		answer = json_pack("{s:b}", "changed", false);
+		*ret_list = list_all(netuki, has_once);
+	}
 	if (!answer && cancel && !bare)
 		answer = control_error("an image or a mode, or cancel: not "
 				       "both");
@@ -356,7 +357,7 @@ json_t *control_boot_once(struct netuki *netuki, const json_t *request)
 			all ? "machines, or all: not both" : "which machines?");
 	if (!answer)
 		answer = apply_once(
-			netuki, cancel ? NULL : &once, &targets, all);
+			netuki, cancel ? NULL : &once, &targets, all, ret_list);
 	free(targets.name);
 	return answer;
 }

@@ -8,6 +8,9 @@
 #include "config/names.h"
 #include "daemon/content.h"
 
+/* Names that are compared with one that is none: the loop waits for it. */
+#define NEAREST_MAX 10000
+
 json_t *control_error(const char *format, ...)
 {
 	char text[1024];
@@ -134,35 +137,40 @@ const char *control_nearest(const struct config *config, const char *who)
 	struct suggest suggest;
 
 	suggest_init(&suggest, who);
-	for (size_t i = 0; i < config->n_machines; i++)
+	for (size_t i = 0; i < config->n_machines && i < NEAREST_MAX; i++)
 		suggest_try(&suggest, config->machines[i].name);
 	return suggest_best(&suggest);
 }
 
-json_t *control_answer(
-	struct netuki *netuki, const json_t *request, bool *ret_changed)
+json_t *control_answer(struct netuki *netuki, const json_t *request,
+	bool *ret_changed, struct control_list **ret_list)
 {
 	static const struct {
 		const char *name;
 		json_t *(*answer)(struct netuki *netuki, const json_t *request);
+		json_t *(*list)(struct netuki *netuki, const json_t *request,
+			struct control_list **ret_list);
 	} commands[] = {
-		{"status", control_status},
-		{"machines", control_machines},
-		{"images", control_images},
-		{"explain", control_explain},
-		{"mode", control_mode},
-		{"boot-once", control_boot_once},
+		{"status", control_status, NULL},
+		{"machines", NULL, control_machines},
+		{"images", control_images, NULL},
+		{"explain", control_explain, NULL},
+		{"mode", NULL, control_mode},
+		{"boot-once", NULL, control_boot_once},
 	};
 	const char *name = control_text(request, "command");
 	json_t *answer;
 
 	*ret_changed = false;
+	*ret_list = NULL;
 	if (!name)
 		return control_error("no command");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
 		if (strcmp(commands[i].name, name) != 0)
 			continue;
-		answer = commands[i].answer(netuki, request);
+		answer = commands[i].list
+				 ? commands[i].list(netuki, request, ret_list)
+				 : commands[i].answer(netuki, request);
 		*ret_changed = json_is_true(json_object_get(answer, "changed"));
 		return answer;
 	}

@@ -11,15 +11,17 @@
 #include <jansson.h>
 
 #include "daemon/clients.h"
+#include "daemon/control_list.h"
 #include "daemon/netuki.h"
 
 /*
  * The answer to a request; a new reference. {"error": TEXT} if it cannot be
  * answered. *ret_changed: something was changed that is to be kept: the answer
- * is to be sent when it is saved (state_when_saved).
+ * is to be sent when it is saved (state_when_saved). *ret_list: what follows
+ * the answer's own keys as "machines"; NULL: nothing does.
  */
-json_t *control_answer(
-	struct netuki *netuki, const json_t *request, bool *ret_changed);
+json_t *control_answer(struct netuki *netuki, const json_t *request,
+	bool *ret_changed, struct control_list **ret_list);
 json_t *control_event(const struct journal_event *e);
 /* The answer to `reload`, which comes later. */
 struct reload_result;
@@ -28,11 +30,14 @@ json_t *control_reloaded(const struct reload_result *result);
 /* The answers to one command each. */
 json_t *control_status(struct netuki *netuki, const json_t *request);
 json_t *control_images(struct netuki *netuki, const json_t *request);
-json_t *control_machines(struct netuki *netuki, const json_t *request);
 json_t *control_explain(struct netuki *netuki, const json_t *request);
+json_t *control_machines(struct netuki *netuki, const json_t *request,
+	struct control_list **ret_list);
 /* "changed" in their answer tells whether they did. */
-json_t *control_mode(struct netuki *netuki, const json_t *request);
-json_t *control_boot_once(struct netuki *netuki, const json_t *request);
+json_t *control_mode(struct netuki *netuki, const json_t *request,
+	struct control_list **ret_list);
+json_t *control_boot_once(struct netuki *netuki, const json_t *request,
+	struct control_list **ret_list);
 
 /* Pieces. */
 json_t *control_error(const char *format, ...)

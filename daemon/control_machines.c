@@ -1,7 +1,9 @@
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "daemon/clock.h"
 #include "daemon/control_json.h"
+#include "daemon/reload.h"
 
 /* "52:54:00": the bytes of a MAC prefix. */
 static json_t *prefix_json(const struct config_prefix *prefix)
@@ -70,8 +72,10 @@ static const struct client_record *record_of(
 	return r;
 }
 
-static json_t *machine_json(
-	const struct netuki *netuki, const struct config_machine *machine)
+/* The machine is one of this configuration, which may be older than netuki's.
+ */
+static json_t *machine_json(const struct netuki *netuki,
+	const struct config *config, const struct config_machine *machine)
 {
 	struct decide_world world = netuki_world(netuki);
 	const struct client_record *r = record_of(netuki, machine);
@@ -79,8 +83,9 @@ static json_t *machine_json(
 	struct decide_override override;
 	json_t *o;
 
+	world.config = config;
 	decide_settings(&world, machine, &set, &override);
-	config_resolve(netuki->config, machine, &configured);
+	config_resolve(config, machine, &configured);
 	o = json_of_settings(&set, &override);
 	json_object_set_new(
 		o, "mode-from", json_string(config_origin_name(set.mode_from)));
@@ -102,32 +107,99 @@ static bool is_known(const struct config *config, const struct client_record *r)
 		config, &r->mac, r->has_uuid ? &r->uuid : NULL, NULL, NULL);
 }
 
-/* Who asked and is not in the configuration; oldest first. */
-static json_t *unknown_json(const struct netuki *netuki)
-{
-	const struct client_record *r;
-	json_t *list = json_array(), *o;
+/* Those of the configuration, of the one when this was asked. */
+struct known {
+	struct control_list list;
+	struct netuki *netuki;
+	struct config *config;
+	size_t at;
+};
 
-	TAILQ_FOREACH (r, clients_list(netuki->clients), lru) {
-		if (is_known(netuki->config, r))
-			continue;
-		o = json_pack("{s:o}", "mac", json_of_mac(&r->mac));
-		add_record(o, r);
-		json_array_append_new(list, o);
-	}
-	return list;
+static bool next_known(struct control_list *list, json_t **ret)
+{
+	struct known *known = (struct known *)(void *)list;
+
+	if (known->at == known->config->n_machines)
+		return false;
+	*ret = machine_json(known->netuki, known->config,
+		&known->config->machines[known->at++]);
+	return true;
 }
 
-json_t *control_machines(struct netuki *netuki, const json_t *request)
+static void free_known(struct control_list *list)
 {
-	const struct config *config = netuki->config;
-	json_t *list;
+	struct known *known = (struct known *)(void *)list;
 
-	if (json_is_true(json_object_get(request, "unknown")))
-		return json_pack("{s:o}", "machines", unknown_json(netuki));
-	list = json_array();
-	for (size_t i = 0; i < config->n_machines; i++)
-		json_array_append_new(
-			list, machine_json(netuki, &config->machines[i]));
-	return json_pack("{s:o}", "machines", list);
+	reload_drop_config(known->netuki, known->config);
+	free(known);
+}
+
+static struct control_list *list_known(struct netuki *netuki)
+{
+	struct known *known = malloc(sizeof(*known));
+
+	if (!known)
+		return NULL;
+	*known = (struct known){
+		.list = {next_known, free_known},
+		.netuki = netuki,
+		.config = config_ref(netuki->config),
+	};
+	return &known->list;
+}
+
+/* Who asked and is not in the configuration; oldest first. */
+struct unknown {
+	struct control_list list;
+	const struct netuki *netuki;
+	size_t n, at;
+	struct mac mac[];
+};
+
+static bool next_unknown(struct control_list *list, json_t **ret)
+{
+	struct unknown *unknown = (struct unknown *)(void *)list;
+	const struct netuki *netuki = unknown->netuki;
+	const struct client_record *r;
+
+	if (unknown->at == unknown->n)
+		return false;
+	r = clients_find(netuki->clients, &unknown->mac[unknown->at++]);
+	*ret = json_null();
+	if (!r || is_known(netuki->config, r))
+		return true;
+	*ret = json_pack("{s:o}", "mac", json_of_mac(&r->mac));
+	if (*ret)
+		add_record(*ret, r);
+	return true;
+}
+
+static void free_unknown(struct control_list *list)
+{
+	free(list);
+}
+
+static struct control_list *list_unknown(const struct netuki *netuki)
+{
+	struct unknown *unknown =
+		malloc(sizeof(*unknown) + CLIENTS_MAX * sizeof(*unknown->mac));
+	const struct client_record *r;
+
+	if (!unknown)
+		return NULL;
+	*unknown = (struct unknown){
+		.list = {next_unknown, free_unknown}, .netuki = netuki};
+	TAILQ_FOREACH (r, clients_list(netuki->clients), lru)
+		if (unknown->n < CLIENTS_MAX)
+			unknown->mac[unknown->n++] = r->mac;
+	return &unknown->list;
+}
+
+json_t *control_machines(struct netuki *netuki, const json_t *request,
+	struct control_list **ret_list)
+{
+	*ret_list = json_is_true(json_object_get(request, "unknown"))
+			    ? list_unknown(netuki)
+			    : list_known(netuki);
+	return *ret_list ? json_object() : control_error("memory is short");
 }
