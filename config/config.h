@@ -50,7 +50,7 @@ struct config_network {
 
 /* What may be said for one machine, a group, or as defaults. */
 struct config_settings {
-	const char *image;   /* NULL: not said here */
+	const char *image;   /* NULL: not said here; with a '/': a URL */
 	const char *cmdline; /* likewise */
 	const char *sha256;  /* likewise; of the image: 64 digits, a to f */
 	enum config_mode mode;
@@ -178,7 +178,7 @@ const char *config_origin_name(enum config_origin origin);
 
 /* One machine's settings, machine before group before defaults. */
 struct config_resolved {
-	const char *image;   /* NULL: none said anywhere */
+	const char *image;   /* NULL: none said anywhere; with a '/': a URL */
 	const char *cmdline; /* "" if none; see below */
 	/* NULL: none said with the image, nor before it in this order. */
 	const char *sha256;

@@ -94,6 +94,11 @@ static void put_scalar(FILE *out, const char *indent,
 
 	if (is_text(key->type))
 		text = *(const char *const *)field;
+	/* Two keys have one field. */
+	if (text &&
+		((key->type == VALUE_IMAGE && strchr(text, '/')) ||
+			(key->type == VALUE_IMAGE_URL && !strchr(text, '/'))))
+		return;
 	if (!text && (is_text(key->type) || key->type == VALUE_MODE ||
 			     key->type == VALUE_OFFER)) {
 		if (key->type == VALUE_URL)

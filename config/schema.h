@@ -35,6 +35,7 @@ enum schema_type {
 	VALUE_URL,    /* const char *, as are the following */
 	VALUE_PATH,
 	VALUE_IMAGE,
+	VALUE_IMAGE_URL, /* in the place of VALUE_IMAGE, with a '/' */
 	VALUE_CMDLINE,
 	VALUE_NAME,
 	VALUE_GROUP_NAME,

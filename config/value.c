@@ -197,26 +197,37 @@ static bool keep_text(struct loader *l, const char *text, size_t len, void *ret)
 	return true;
 }
 
+/*
+ * The length of "http://" or "https://"; 0 if that is not how the text begins,
+ * no host follows, or there is a character that no URL has.
+ */
+static size_t url_scheme(const char *text, size_t len)
+{
+	size_t scheme = 0;
+
+	if (strncmp(text, "http://", 7) == 0)
+		scheme = 7;
+	else if (strncmp(text, "https://", 8) == 0)
+		scheme = 8;
+	for (size_t i = 0; i < len; i++) {
+		if ((text[i] & 0x80) || strchr(" #\"'<>\\^`{|}", text[i]))
+			return 0;
+	}
+	return len > scheme && !strchr(":/?", text[scheme]) ? scheme : 0;
+}
+
 static bool load_url(struct loader *l, const struct schema_key *key,
 	const struct node *node, void *ret)
 {
-	size_t len = node->len, scheme = 0;
-	bool odd = false;
+	size_t len = node->len, scheme;
 	char text[QUOTE_LEN];
 
 	if (!text_check(l, key, node, len))
 		return false;
-	if (strncmp(node->text, "http://", 7) == 0)
-		scheme = 7;
-	else if (strncmp(node->text, "https://", 8) == 0)
-		scheme = 8;
+	scheme = url_scheme(node->text, len);
 	while (len > scheme && node->text[len - 1] == '/')
 		len--;
-	for (size_t i = 0; i < len; i++)
-		odd |= (node->text[i] & 0x80) ||
-		       strchr(" ?#\"'<>\\^`{|}", node->text[i]);
-	if (odd || !scheme || len <= scheme ||
-		strchr(":/", node->text[scheme])) {
+	if (!scheme || strchr(node->text, '?')) {
 		loader_error(l, node,
 			"%s is not a base URL, such as http://boot.example:8080"
 			" (http:// or https://, a host, no '?', no '#', no"
@@ -274,20 +285,53 @@ static bool load_path(struct loader *l, const struct schema_key *key,
 	return keep_text(l, path, n, ret);
 }
 
+/* The image is said once: by its name, or by its URL. */
+static bool is_said(struct loader *l, const struct node *node, const void *ret)
+{
+	if (!*(const char *const *)ret)
+		return false;
+	loader_error(l, node, "'image' and 'url' exclude each other");
+	return true;
+}
+
+static bool load_image_url(struct loader *l, const struct schema_key *key,
+	const struct node *node, void *ret)
+{
+	size_t scheme;
+	const char *path = NULL;
+	char text[QUOTE_LEN];
+
+	if (is_said(l, node, ret) || !text_check(l, key, node, node->len))
+		return false;
+	scheme = url_scheme(node->text, node->len);
+	if (scheme)
+		path = strchr(node->text + scheme, '/');
+	if (!path || !path[1]) {
+		loader_error(l, node,
+			"%s is not the URL of an image, such as"
+			" http://192.168.1.3/images/debian.efi (http:// or"
+			" https://, a host, a path, no '#', no blanks)",
+			quote(node->text, node->len, text));
+		return false;
+	}
+	return keep_text(l, node->text, node->len, ret);
+}
+
 static bool load_image(struct loader *l, const struct schema_key *key,
 	const struct node *node, void *ret)
 {
 	const char *slash = strrchr(node->text, '/');
 	char text[QUOTE_LEN];
 
-	if (!text_check(l, key, node, node->len))
+	if (is_said(l, node, ret) || !text_check(l, key, node, node->len))
 		return false;
 	if (slash || node->text[0] == '.') {
 		loader_error(l, node, "%s is not the name of an image: %s",
 			quote(node->text, node->len, text),
-			slash ? "a name, not a path: it is looked up in the"
-				" directory of 'images'"
-			      : "hidden files are not served");
+			strstr(node->text, "://") ? "a URL goes into 'url'"
+			: slash ? "a name, not a path: it is looked up in the"
+				  " directory of 'images'"
+				: "hidden files are not served");
 		return false;
 	}
 	return keep_text(l, node->text, node->len, ret);
@@ -373,6 +417,7 @@ bool value_load(struct loader *l, const struct schema_key *key,
 		[VALUE_URL] = load_url,
 		[VALUE_PATH] = load_path,
 		[VALUE_IMAGE] = load_image,
+		[VALUE_IMAGE_URL] = load_image_url,
 		[VALUE_CMDLINE] = load_cmdline,
 		[VALUE_NAME] = load_name,
 		[VALUE_GROUP_NAME] = load_name,

@@ -37,6 +37,7 @@ static bool is_second_stage(
 static bool is_restart(const struct boot_way *w, const struct journal_event *e)
 {
 	return has(w, BOOT_AT_SCRIPT) || has(w, BOOT_AT_FIRST_BYTE) ||
+	       w->b.outcome == BOOT_OUTCOME_ELSEWHERE ||
 	       (has(w, BOOT_AT_LOADER) && w->firmware != e->firmware);
 }
 
@@ -106,8 +107,11 @@ static void take_offer(const struct boots_hooks *hooks, struct boot_way *w,
 	}
 	w->b.outcome = BOOT_OUTCOME_RUNNING;
 	w->b.mode = BOOT_MODE_IPXE;
-	if (e->file && path_of(e->file, path) &&
-		content_parse_name(path, &name)) {
+	if (e->elsewhere) {
+		w->b.mode = BOOT_MODE_HTTP;
+		w->b.outcome = BOOT_OUTCOME_ELSEWHERE;
+	} else if (e->file && path_of(e->file, path) &&
+		   content_parse_name(path, &name)) {
 		w->b.mode = e->firmware == PXE_FIRMWARE_HTTP
 				    ? BOOT_MODE_HTTP
 				    : BOOT_MODE_TFTP_UKI;
@@ -224,7 +228,8 @@ static void take_start(const struct boots_hooks *hooks, struct boot_way *w,
 	}
 	if (has(w, BOOT_AT_LAST_BYTE))
 		return;
-	if (w->b.outcome == BOOT_OUTCOME_LOCAL)
+	if (w->b.outcome == BOOT_OUTCOME_LOCAL ||
+		w->b.outcome == BOOT_OUTCOME_ELSEWHERE)
 		w->b.outcome = BOOT_OUTCOME_RUNNING;
 	if (is_tftp(e))
 		w->b.mode = BOOT_MODE_TFTP_UKI;
@@ -362,6 +367,8 @@ static void take_script(const struct boots_hooks *hooks, struct boot_way *w,
 	describe(hooks, w);
 	if (w->b.mode == BOOT_MODE_LOCAL)
 		w->b.outcome = BOOT_OUTCOME_LOCAL;
+	if (e->elsewhere)
+		w->b.outcome = BOOT_OUTCOME_ELSEWHERE;
 }
 
 static void take_up(struct boot_way *w, const struct journal_event *e)
@@ -449,7 +456,7 @@ bool way_is_over(const struct boot_way *w, uint64_t now_us)
 		return false;
 	if (w->b.outcome == BOOT_OUTCOME_LOCAL)
 		return idle_us > LOCAL_IDLE_US;
-	if (has(w, BOOT_AT_LAST_BYTE))
+	if (has(w, BOOT_AT_LAST_BYTE) || w->b.outcome == BOOT_OUTCOME_ELSEWHERE)
 		return idle_us > BOOTS_UP_US;
 	if (w->transfers)
 		return idle_us > BOOTS_LONGEST_US;

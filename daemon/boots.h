@@ -31,6 +31,8 @@
  *    installer.
  *  - Loaders in a row without a script, or the image in a row without the
  *    guest's word, three times: it goes round in a circle.
+ *  - Of an image that another server has (`url`) nothing is seen: who was sent
+ *    there is `elsewhere`, and kept as a complete one is.
  *  - A boot without an event for 3 minutes, and without a transfer, is over,
  *    as is one without an image after an hour; a complete one is kept for 15
  *    minutes to be told when the guest is up.

@@ -12,6 +12,8 @@ static void check_image(const struct config *config,
 {
 	const struct image *image = images_find_any(images, name);
 
+	if (strchr(name, '/')) /* another server's */
+		return;
 	if (!image)
 		config_report_add(report, config, at, false,
 			"image: %s is not in %s", name, config->images);
@@ -116,6 +118,34 @@ static void check_arch(const struct checked *c)
 			c->image->name, arch_name(arch));
 }
 
+/* What another server has cannot be looked at; this much is known. */
+static void check_elsewhere(const struct checked *c)
+{
+	const char *why = decide_why_not_elsewhere(&c->set, ARCH_INVALID);
+	const char *x64 = c->set.loader[ARCH_X64];
+
+	if (why)
+		config_report_add(c->report, c->config, c->set.sha256_at, true,
+			"sha256: %s will not be booted: %s", c->set.image, why);
+	if (c->set.mode == CONFIG_MODE_TFTP_UKI ||
+		c->set.mode == CONFIG_MODE_ALTERNATE)
+		config_report_add(c->report, c->config, c->set.mode_at, true,
+			"mode: %s does not come over TFTP: iPXE fetches it",
+			c->set.image);
+	if (*c->set.cmdline && c->set.mode != CONFIG_MODE_LOCAL)
+		config_report_add(c->report, c->config, c->set.cmdline_at, true,
+			"cmdline: UEFI HTTP Boot gets %s without it, and by "
+			"iPXE it stands in the place of the image's own",
+			c->set.image);
+	/* Nobody named another than Debian's. */
+	if (strncmp(c->set.image, "https:", 6) == 0 && x64 &&
+		x64 == c->config->loaders[ARCH_X64] &&
+		!c->config->loaders_at[ARCH_X64].line)
+		config_report_add(c->report, c->config, c->set.image_at, true,
+			"url: %s: the iPXE of Debian 12 (%s) has no HTTPS",
+			c->set.image, x64);
+}
+
 static void check_machine(const struct config *config,
 	const struct images *images, const struct config_machine *machine,
 	struct config_report *report)
@@ -126,6 +156,10 @@ static void check_machine(const struct config *config,
 	config_resolve(config, machine, &c.set);
 	if (!c.set.image)
 		return;
+	if (decide_is_elsewhere(&c.set)) {
+		check_elsewhere(&c);
+		return;
+	}
 	/* Of an index of several architectures each machine takes its own. */
 	c.image = images_find(images, c.set.image);
 	if (!c.image || c.image->state == IMAGE_STATE_REFUSED ||
@@ -207,7 +241,9 @@ static void check_one_seen(const struct config *config,
 	if (!set.image || set.mode == CONFIG_MODE_LOCAL)
 		return;
 	image = images_find_for(images, set.image, r->arch);
-	if (!image && images_find_any(images, set.image))
+	if (decide_is_elsewhere(&set))
+		why = decide_why_not_elsewhere(&set, r->arch);
+	else if (!image && images_find_any(images, set.image))
 		why = "its index has none for that";
 	else if (!image || image->state != IMAGE_STATE_READY)
 		return;

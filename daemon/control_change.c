@@ -316,6 +316,29 @@ static json_t *parse_once(
 	return ret->image ? check_image(netuki->images, ret->image) : NULL;
 }
 
+/*
+ * boot-once ends with the image's last byte, which nobody sees here if another
+ * server has the image. NULL, or the error.
+ */
+static json_t *refuse_elsewhere(const struct netuki *netuki,
+	const struct once *once, const struct targets *targets)
+{
+	struct config_resolved set;
+
+	for (size_t i = 0; i < targets->n && !once->image; i++) {
+		config_resolve(netuki->config,
+			config_find_name(netuki->config, targets->name[i]),
+			&set);
+		if (decide_is_elsewhere(&set))
+			return control_error("%s: another server has its image "
+					     "(`url`), so that nobody sees "
+					     "here when it was taken: "
+					     "boot-once takes an --image",
+				targets->name[i]);
+	}
+	return NULL;
+}
+
 static json_t *apply_once(struct netuki *netuki, const struct once *once,
 	const struct targets *targets, bool all, struct control_list **ret_list)
 {
@@ -355,6 +378,8 @@ json_t *control_boot_once(struct netuki *netuki, const json_t *request,
 	if (!answer && (targets.n != 0) == all)
 		answer = control_error(
 			all ? "machines, or all: not both" : "which machines?");
+	if (!answer && !cancel)
+		answer = refuse_elsewhere(netuki, &once, &targets);
 	if (!answer)
 		answer = apply_once(
 			netuki, cancel ? NULL : &once, &targets, all, ret_list);

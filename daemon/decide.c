@@ -5,40 +5,6 @@
 
 #include "proto/wire.h"
 
-const char *plan_kind_name(enum plan_kind kind)
-{
-	switch (kind) {
-	case PLAN_SILENCE:
-		return "silence";
-	case PLAN_LOADER:
-		return "loader";
-	case PLAN_IMAGE:
-		return "image";
-	case PLAN_SCRIPT:
-		return "script";
-	case PLAN_LOCAL:
-		return "local";
-	}
-	return "?";
-}
-
-const char *plan_form_name(enum pxe_form form)
-{
-	switch (form) {
-	case PXE_FORM_DIRECT:
-		return "direct";
-	case PXE_FORM_PXE_PORT:
-		return "pxe-port";
-	case PXE_FORM_IPXE:
-		return "ipxe";
-	case PXE_FORM_HTTP:
-		return "http";
-	case PXE_FORM_LOCAL:
-		return "local";
-	}
-	return "?";
-}
-
 static void set_mode(struct config_resolved *set,
 	struct decide_override *override, enum config_mode mode, const char *by)
 {
@@ -99,10 +65,26 @@ void decide_client_id(const struct client *client, char ret[UUID_TEXT_LEN])
 		uuid_format(&client->uuid, ret);
 }
 
+bool decide_is_elsewhere(const struct config_resolved *set)
+{
+	return set->image && strchr(set->image, '/');
+}
+
+const char *decide_why_not_elsewhere(
+	const struct config_resolved *set, enum arch arch)
+{
+	if (set->sha256)
+		return "another server has it, so `sha256` cannot be checked";
+	if (arch == ARCH_BIOS)
+		return "another server has it, and BIOS needs its kernel, "
+		       "which netukid cuts out of its own images only";
+	return NULL;
+}
+
 bool decide_cmdline(const struct image *image,
 	const struct config_resolved *set, char ret[PLAN_CMDLINE_MAX])
 {
-	const char *embedded = image->cmdline;
+	const char *embedded = image ? image->cmdline : "";
 	int n = snprintf(ret, PLAN_CMDLINE_MAX, "%s%s%s", embedded,
 		*embedded && *set->cmdline ? " " : "", set->cmdline);
 
@@ -299,6 +281,17 @@ static void give_image(const struct decide_world *world,
 	finish(&w, plan);
 }
 
+/* The same of another server: it knows its way. */
+static void give_url(struct plan *plan, const char *reason)
+{
+	plan->kind = PLAN_IMAGE;
+	plan->reason = reason;
+	snprintf(plan->file, sizeof(plan->file), "%s", plan->set.image);
+	if (*plan->set.cmdline)
+		plan->warning = "another server has the image: the firmware "
+				"gets it without `cmdline`";
+}
+
 static void give_script_url(const struct decide_world *world,
 	const struct client *client, struct plan *plan)
 {
@@ -367,6 +360,11 @@ static void find_image(const struct decide_world *world,
 		plan->image_problem = "no image is configured for it";
 		return;
 	}
+	if (decide_is_elsewhere(&plan->set)) {
+		plan->image_problem =
+			decide_why_not_elsewhere(&plan->set, client->arch);
+		return;
+	}
 	plan->image =
 		images_find_for(world->images, plan->set.image, client->arch);
 	if (!plan->image)
@@ -393,6 +391,8 @@ static void decide_firmware(const struct decide_world *world,
 		if (plan->image_problem)
 			give_loader(world, client, plan,
 				"there is no image: iPXE will say so");
+		else if (decide_is_elsewhere(&plan->set))
+			give_url(plan, "UEFI HTTP Boot, from another server");
 		else
 			give_image(world, client, plan, "UEFI HTTP Boot");
 		break;
@@ -401,12 +401,16 @@ static void decide_firmware(const struct decide_world *world,
 		break;
 	case PXE_FIRMWARE_UEFI:
 	case PXE_FIRMWARE_MAX:
-		if (plan->set.mode == CONFIG_MODE_TFTP_UKI &&
-			!plan->image_problem)
+		if (plan->set.mode != CONFIG_MODE_TFTP_UKI ||
+			plan->image_problem)
+			give_loader(world, client, plan, "mode ipxe");
+		else if (decide_is_elsewhere(&plan->set))
+			give_loader(world, client, plan,
+				"mode tftp-uki, but another server has the "
+				"image: iPXE fetches it");
+		else
 			give_image(world, client, plan,
 				"mode tftp-uki: the image over TFTP");
-		else
-			give_loader(world, client, plan, "mode ipxe");
 		break;
 	}
 }
@@ -501,6 +505,21 @@ static void script_kernel(const struct decide_world *world,
 		say(ret, plan, "its URL is too long");
 }
 
+/* What the image carries is not known: `cmdline` is all, or nothing. */
+static void script_url(const struct plan *plan, struct script_plan *ret)
+{
+	const char *problem;
+
+	ret->script = (struct ipxe_script){
+		.kind = IPXE_SCRIPT_CHAIN,
+		.title = ret->title,
+		.url = plan->set.image,
+		.cmdline = *plan->set.cmdline ? plan->set.cmdline : NULL,
+	};
+	if (!ipxe_cmdline_is_safe(plan->set.cmdline, &problem))
+		say(ret, plan, problem);
+}
+
 static void script_chain(const struct decide_world *world,
 	const struct client *client, const struct plan *plan,
 	struct script_plan *ret)
@@ -555,6 +574,8 @@ void decide_script(const struct decide_world *world,
 		say(ret, plan, plan->reason);
 	else if (plan->image_problem)
 		say(ret, plan, plan->image_problem);
+	else if (decide_is_elsewhere(&plan->set))
+		script_url(plan, ret);
 	else if (!decide_cmdline(plan->image, &plan->set, ret->cmdline))
 		say(ret, plan, "the command line is too long");
 	else if (client->arch == ARCH_BIOS)

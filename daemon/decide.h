@@ -84,7 +84,8 @@ struct plan {
 	const char *matched_by; /* "mac", "uuid", ...; NULL if unknown */
 	struct config_resolved set;
 	struct decide_override override;
-	const struct image *image; /* NULL: none, or not in the catalogue */
+	/* NULL: none, not in the catalogue, or on another server (`url`). */
+	const struct image *image;
 	const char *image_problem; /* NULL, or why the image cannot be had */
 	const char *warning;	   /* NULL, or what will disappoint */
 	enum pxe_form form;	   /* of the DHCP reply */
@@ -107,9 +108,15 @@ void decide_script(const struct decide_world *world,
 	const struct client *client, const struct plan *plan,
 	struct script_plan *ret);
 
+/* Is the image on another server? Then set->image is its URL. */
+bool decide_is_elsewhere(const struct config_resolved *set);
+/* NULL, or why such an image cannot be booted on this architecture. */
+const char *decide_why_not_elsewhere(
+	const struct config_resolved *set, enum arch arch);
+
 /*
- * The kernel's command line: what the image carries, then the machine's own.
- * False if it is longer than PLAN_CMDLINE_MAX.
+ * The kernel's command line: what the image (NULL: nobody knows) carries, then
+ * the machine's own. False if it is longer than PLAN_CMDLINE_MAX.
  */
 bool decide_cmdline(const struct image *image,
 	const struct config_resolved *set, char ret[PLAN_CMDLINE_MAX]);

@@ -34,6 +34,8 @@ static void note_event(struct dhcp_answerer *s, const struct asked *a,
 		.arch = a->client.arch,
 		.file = file,
 		.xid = a->message->xid,
+		.elsewhere = a->plan.kind == PLAN_IMAGE &&
+			     decide_is_elsewhere(&a->plan.set),
 		.detail = detail,
 	};
 

@@ -41,6 +41,7 @@ struct http_conn {
 	bool lingering;	  /* hung up; reading what still comes */
 	bool noted;	  /* the transfer is in the journal */
 	bool partial;	  /* a range that ends before the file does */
+	bool elsewhere;	  /* the script sends it to another server */
 	bool ours;	  /* it breaks off for a reason at our end */
 	bool paced;	  /* the kernel paces it */
 	bool held;	  /* in the list of that name: its end waits */

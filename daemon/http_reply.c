@@ -281,6 +281,8 @@ static void answer_script(struct http_conn *conn,
 		http_reply_status(conn, request, 500, "the script is too long");
 		return;
 	}
+	conn->elsewhere = script.script.kind == IPXE_SCRIPT_CHAIN &&
+			  decide_is_elsewhere(&plan.set);
 	http_note(conn, JOURNAL_SCRIPT, script.title, plan.reason);
 	http_reply_view(conn, request, view_of_text("text/plain", text, len));
 }

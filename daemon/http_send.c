@@ -25,6 +25,7 @@ void http_note(struct http_conn *conn, enum journal_kind kind, const char *path,
 	};
 
 	http_peer_identify(conn);
+	e.elsewhere = kind == JOURNAL_SCRIPT && conn->elsewhere;
 	e.has_mac = conn->has_mac;
 	e.mac = conn->mac;
 	if (!e.ip)

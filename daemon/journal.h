@@ -41,10 +41,11 @@ struct journal_event {
 	enum arch arch;		    /* ARCH_INVALID: not known */
 	const char *file;	    /* file name, path or URL; NULL: none */
 	uint64_t bytes;		    /* sent so far */
-	bool partial; /* a range was asked for, and it ends before the file */
-	uint64_t us;  /* how long it took; 0: not said */
-	uint32_t xid; /* DISCOVER and REQUEST: the DHCP transaction */
-	bool ours;    /* it failed at our end: the file, or memory */
+	bool partial;	/* a range was asked for, and it ends before the file */
+	uint64_t us;	/* how long it took; 0: not said */
+	uint32_t xid;	/* DISCOVER and REQUEST: the DHCP transaction */
+	bool elsewhere; /* it sends the client to another server's image */
+	bool ours;	/* it failed at our end: the file, or memory */
 	/* The end of a TFTP transfer; 0 blocks: nothing of the file went out */
 	uint64_t blocks; /* sent, those sent again too */
 	uint64_t resent_timer, resent_rollback;

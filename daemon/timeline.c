@@ -110,6 +110,16 @@ static void say(struct timeline *timeline, const struct boot *b, bool gone)
 			log_info("boot: %s: up after %.3f s", who,
 				seconds(b, BOOT_AT_UP));
 		break;
+	case BOOT_OUTCOME_ELSEWHERE:
+		if (gone)
+			log_info("boot: %s: sent to %s%s", who, b->image,
+				b->at_us[BOOT_AT_UP] ? ""
+						     : ", not heard of "
+						       "since");
+		else if (b->at_us[BOOT_AT_UP] == b->last_us)
+			log_info("boot: %s: up after %.3f s", who,
+				seconds(b, BOOT_AT_UP));
+		break;
 	case BOOT_OUTCOME_LOCAL:
 		if (gone)
 			log_info("boot: %s: sent to its own disk", who);

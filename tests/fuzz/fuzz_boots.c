@@ -72,6 +72,7 @@ static struct journal_event event_of(const uint8_t r[4], uint64_t t_us)
 		.us = 1 + r[3],
 		.xid = r[3] & 3,
 		.ours = (r[3] & 0x20) != 0,
+		.elsewhere = (r[3] & 0x10) != 0,
 		.blocks = r[3] & 0x0f,
 		.resent_timer = (r[3] & 0x0f) / 2,
 		.detail = details[r[3] >> 2 & 3],

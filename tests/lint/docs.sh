@@ -165,7 +165,9 @@ mkdir "$tmp/machines.d"
 "$build/netukid" --check --config "$tmp/shipped.yaml" >"$tmp/said" 2>&1 ||
 	missing "$sample is wrong"
 cat "$tmp/said"
-"$build/netukid" --check --config "$tmp/on.yaml" >"$tmp/said" 2>&1 || true
+# (An image has a name or a URL.)
+grep -v '^  url: ' "$tmp/on.yaml" >"$tmp/checked.yaml"
+"$build/netukid" --check --config "$tmp/checked.yaml" >"$tmp/said" 2>&1 || true
 if grep -E -v -e ': image: .* is not in |: loader .*: No such' \
 	-e ': there is no |: files: .* is not there' "$tmp/said"; then
 	missing "$sample, with all settings switched on"

@@ -6,7 +6,7 @@
  *
  * MACHINE is a letter, the last byte of its MAC address; "-": the event does
  * not tell. Keys: fw, xid, file, ip, bytes, ms (how long it took), blocks,
- * timer, rollback, detail; partial=1, ours=1.
+ * timer, rollback, detail; partial=1, ours=1, elsewhere=1.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -64,6 +64,32 @@ static const struct {
 		"2000 tick\n",
 		"a http http complete image x.efi discover=0 offer=0.1 "
 		"first_byte=4 last_byte=5 bytes=900 transfer=1 machine\n"},
+	{"another server has the image: iPXE is sent there",
+		"10 discover a fw=ipxe xid=1\n"
+		"10.1 offer a fw=ipxe file=http://s/ipxe/x\n"
+		"11 script a elsewhere=1\n"
+		"300 file a file=machines/x/seed\n"
+		"310 booted a\n"
+		"600 discover a fw=ipxe xid=2\n"
+		"600.1 offer a fw=ipxe file=http://s/ipxe/x\n"
+		"601 script a elsewhere=1\n"
+		"2000 tick\n",
+		"a ipxe ipxe elsewhere up - discover=0 offer=0.1 script=1 "
+		"up=300 machine\n"
+		"a ipxe ipxe elsewhere script - discover=0 offer=0.1 script=1 "
+		"machine\n"},
+	{"another server has the image: so is UEFI HTTP Boot",
+		"10 discover a fw=http xid=1\n"
+		"10.1 offer a fw=http file=http://o/x.efi elsewhere=1\n"
+		"14 discover a fw=http xid=1\n"
+		"14.1 offer a fw=http file=http://o/x.efi elsewhere=1\n"
+		"99 discover a fw=http xid=2\n"
+		"99.1 offer a fw=http file=http://o/x.efi elsewhere=1\n"
+		"140 booted a\n"
+		"2000 tick\n",
+		"a http http elsewhere dhcp - discover=0 offer=4.1 machine\n"
+		"a http http elsewhere up - discover=0 offer=0.1 up=41 "
+		"machine\n"},
 	{"BIOS: kernel and initrd",
 		"10 discover a fw=bios xid=1\n"
 		"10.1 offer a fw=bios file=undionly.kpxe\n"
@@ -457,6 +483,8 @@ static void set(struct journal_event *e, const char *key, const char *value)
 		e->resent_rollback = n;
 	else if (strcmp(key, "partial") == 0)
 		e->partial = n;
+	else if (strcmp(key, "elsewhere") == 0)
+		e->elsewhere = n;
 	else if (strcmp(key, "ours") == 0)
 		e->ours = n;
 	else

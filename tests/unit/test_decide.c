@@ -36,7 +36,9 @@ static const char yaml[] =
 	" cmdline: 'x=${y}'}\n"
 	"  - {name: by-serial, serial: 'A/1', cmdline: 'x=${y}'}\n"
 	"  - {name: disk-more, mac: 52:54:00:00:00:0e, mode: local,"
-	" cmdline: quiet}\n";
+	" cmdline: quiet}\n"
+	"  - {name: away, mac: 52:54:00:00:00:0f, url: 'http://o/x.efi',"
+	" mode: tftp-uki, cmdline: a=1}\n";
 
 static char embedded[] = "console=ttyS0 root=x";
 static char nothing[] = "";
@@ -181,6 +183,10 @@ static const struct {
 		PXE_FORM_HTTP, "http://192.0.2.1/images/tool.efi"},
 	{"the form asked for", 9, UEFI, ARCH_X64, PLAN_LOADER,
 		PXE_FORM_PXE_PORT, "snponly.efi"},
+	{"elsewhere, http boot", 15, HTTP, ARCH_X64, PLAN_IMAGE, PXE_FORM_HTTP,
+		"http://o/x.efi"},
+	{"elsewhere, not over TFTP", 15, UEFI, ARCH_X64, PLAN_LOADER,
+		PXE_FORM_DIRECT, "snponly.efi"},
 	{"a stranger", 99, UEFI, ARCH_X64, PLAN_SILENCE, PXE_FORM_DIRECT, ""},
 	{"a stranger's iPXE", 99, IPXE, ARCH_X64, PLAN_SILENCE, PXE_FORM_DIRECT,
 		""},
@@ -276,6 +282,10 @@ static void test_scripts(void **state)
 			NULL, NULL},
 		{"and refused where it cannot be spliced", 12, ARCH_X64,
 			IPXE_SCRIPT_SAY, NULL, NULL, NULL},
+		{"elsewhere", 15, ARCH_X64, IPXE_SCRIPT_CHAIN, "http://o/x.efi",
+			NULL, "a=1"},
+		{"and not under bios", 15, ARCH_BIOS, IPXE_SCRIPT_SAY, NULL,
+			NULL, NULL},
 	};
 	struct decide_world world = {config, &images, NULL};
 
