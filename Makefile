@@ -135,7 +135,16 @@ $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/config.a $(B)/proto.a
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lm
 
-tests: all $(TESTS) $(REPLAYS)
+# What tests load into the daemon by LD_PRELOAD.
+SHIMS := $(patsubst tests/shim/%.c,$(B)/tests/shim/%.so, \
+	$(wildcard tests/shim/*.c))
+$(B)/tests/shim/%.so: tests/shim/%.c
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -g $(WARNINGS) -shared -fPIC \
+		-o $@ $< -ldl
+
+tests: all $(TESTS) $(REPLAYS) $(SHIMS)
 
 unit: tests
 	tests/run --build $(B) --unit $(if $(ONLY),--only '$(ONLY)')

@@ -55,9 +55,9 @@ int digester_hash(
 	const struct file *file, const atomic_bool *stop, struct digest *ret)
 {
 	uint64_t size = file_size(file);
-	uint8_t *buf = malloc(PIECE);
+	static __thread uint8_t buf[PIECE];
 	struct sha256_ctx sha;
-	int err = buf ? 0 : -ENOMEM;
+	int err = 0;
 
 	sha256_init(&sha);
 	for (uint64_t at = 0; !err && at < size; at += PIECE) {
@@ -70,7 +70,6 @@ int digester_hash(
 		if (!err)
 			sha256_update(&sha, len, buf);
 	}
-	free(buf);
 	if (!err && !file_is_unchanged(file))
 		err = -ESTALE;
 	if (err)

@@ -16,6 +16,13 @@ static void refuse(struct image *image, const char *why)
 	snprintf(image->why, sizeof(image->why), "%s", why);
 }
 
+/* It is not the file's fault, perhaps: to be looked at again. */
+static void fail(struct image *image, const char *why)
+{
+	refuse(image, why);
+	image->unsure = true;
+}
+
 /* A text section's content as a C string; "" if there is none. */
 static char *read_section(
 	const struct image *image, const struct uki_section *s)
@@ -147,8 +154,8 @@ static void read_texts(struct image *image)
 	image->os = read_os(image);
 	image->version = read_version(image);
 	if (!image->cmdline || !image->os || !image->version ||
-		!read_profiles(image))
-		refuse(image, "its texts could not be read");
+		!image->signer || !read_profiles(image))
+		fail(image, "its texts could not be read");
 }
 
 static void read_kernel(struct image *image)
@@ -161,7 +168,7 @@ static void read_kernel(struct image *image)
 		return;
 	len = s->len < sizeof(head) ? s->len : sizeof(head);
 	if (file_read(image->file, head, len, s->offset)) {
-		refuse(image, "its kernel could not be read");
+		fail(image, "its kernel could not be read");
 		return;
 	}
 	uki_inspect_kernel(head, len, &image->kernel);
@@ -191,7 +198,7 @@ static void read_certificates(struct image *image)
 
 	if (len && (!table || file_read(image->file, table, len,
 				      uki->cert_offset)))
-		refuse(image, "its signatures could not be read");
+		fail(image, "its signatures could not be read");
 	else if (len && !uki_check_certificates(uki, table, len, &err))
 		refuse_at(image, &err);
 	else if (len)
@@ -208,7 +215,7 @@ static void inspect(struct image *image)
 
 	head = malloc(UKI_HEAD);
 	if (!head || file_read(image->file, head, len, 0)) {
-		refuse(image, "it could not be read");
+		fail(image, "it could not be read");
 		free(head);
 		return;
 	}
@@ -246,13 +253,16 @@ struct image *image_new_refused(const char *name, const char *why)
 }
 
 /* What tells this file from others of its name is what its ETag is made of. */
-static void set_version(struct image *image)
+static bool set_version(struct image *image)
 {
 	struct view *view = image_view(image);
 
+	if (!view)
+		return false;
 	snprintf(image->version_tag, sizeof(image->version_tag), "%.16s",
 		view_etag(view) + 1);
 	view_unref(view);
+	return true;
 }
 
 /* False, and refused, if there is no such file. */
@@ -262,10 +272,12 @@ static bool open_file(struct image *image, const char *path)
 
 	if (!err) {
 		image->size = file_size(image->file);
-		set_version(image);
-		return true;
+		if (set_version(image))
+			return true;
+		err = -ENOMEM;
 	}
 	refuse(image, err == -EINVAL ? "not a regular file" : strerror(-err));
+	image->unsure = file_is_shortage(err);
 	return false;
 }
 

@@ -78,7 +78,7 @@ static struct image *keep(struct images *old, const char *name,
 				      : NULL;
 	struct image *image = place ? *place : NULL;
 
-	if (image && !image->kept && image->file &&
+	if (image && !image->kept && image->file && !image->unsure &&
 		file_is_at(image->file, st) &&
 		(image->state != IMAGE_STATE_PENDING ||
 			image->is_checked_next) &&
@@ -104,14 +104,17 @@ static void be_pending(struct image *image, const char *why)
 	snprintf(image->why, sizeof(image->why), "%s", why);
 }
 
+/* NULL: memory is too short to tell of it. */
 static void add(struct images *images, struct image *image)
 {
 	struct images_private *p = images->private;
 
+	if (!image || image->unsure ||
+		(image->state == IMAGE_STATE_PENDING &&
+			!image->is_checked_next))
+		p->pending = true;
 	if (!image)
 		return;
-	if (image->state == IMAGE_STATE_PENDING && !image->is_checked_next)
-		p->pending = true;
 	if (images->n < IMAGES_MAX + IMAGES_MAX_STRAY) {
 		images->image[images->n++] = image;
 		return;
@@ -206,7 +209,8 @@ static void add_directory(
 {
 	struct images_private *p = images->private;
 	struct oci_layout *layout;
-	char folder[PATH_MAX];
+	char folder[PATH_MAX], path[PATH_MAX];
+	struct stat st;
 	bool fresh;
 
 	if (!join(folder, p->directory, name))
@@ -214,12 +218,18 @@ static void add_directory(
 	layout = oci_layout_read(folder, name);
 	if (p->watch)
 		images_watch_layout(p->watch, folder);
+	if (!layout && join(path, folder, "oci-layout") &&
+		stat(path, &st) == 0) {
+		p->pending = true; /* memory or descriptors are short */
+		return;
+	}
 	if (!layout) {
 		add_stray(images, name,
 			"a directory without the file oci-layout: no OCI image "
 			"layout");
 		return;
 	}
+	p->pending |= layout->unsure;
 	fresh = p->watch && is_layout_fresh(folder);
 	for (size_t i = 0; i < layout->n; i++) {
 		struct image *image = open_oci(old, folder, &layout->image[i]);
@@ -298,11 +308,14 @@ static void read_directory(struct images *images)
 	DIR *dir = list ? opendir(p->directory) : NULL;
 	struct dirent *entry;
 
-	if (!list)
-		return; /* the old catalogue is better than none */
+	p->pending = !list || (!dir && file_is_shortage(-errno));
+	if (p->pending) {
+		/* The old catalogue is better than none. */
+		free(list);
+		return;
+	}
 	images->n = 0;
 	images->image = list;
-	p->pending = false;
 	p->n_stray = 0;
 	while (dir && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
@@ -380,8 +393,9 @@ static void hash_next(struct images *images, bool tell)
 			next = image;
 		}
 	}
-	if (next && p->digester && !digester_is_busy(p->digester))
-		digester_start(p->digester, next->file);
+	if (next && p->digester && !digester_is_busy(p->digester) &&
+		!digester_start(p->digester, next->file))
+		images_watch_again(p->watch);
 }
 
 static void on_digest(void *arg, const struct file *file, int err)

@@ -43,8 +43,9 @@ struct image {
 	char why[160]; /* unless READY */
 	bool stray;    /* REFUSED, and was perhaps never meant as an image */
 	uint64_t size;
-	bool parsed;		  /* uki, kernel and signer are valid */
-	struct uki uki;		  /* valid if READY, as all below */
+	bool unsure;	/* refused for what may pass: to be read again */
+	bool parsed;	/* uki, kernel and signer are valid */
+	struct uki uki; /* valid if READY, as all below */
 	struct uki_kernel kernel; /* UKIs */
 	char *cmdline;		  /* embedded, cleaned; "" if none */
 	char *os;		  /* PRETTY_NAME of .osrel; "" if none */

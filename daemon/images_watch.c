@@ -115,6 +115,11 @@ void images_watch_layout(struct images_watch *w, const char *folder)
 	}
 }
 
+void images_watch_again(struct images_watch *w)
+{
+	event_add(w->again, &later);
+}
+
 static void call_refresh(struct images_watch *w)
 {
 	w->due = false;

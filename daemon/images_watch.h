@@ -24,6 +24,8 @@ void images_watch_free(struct images_watch *watch); /* NULL is fine */
 
 /* Watch this directory from now on, and call refresh. */
 void images_watch_directory(struct images_watch *watch, const char *directory);
+/* Call refresh in a second. */
+void images_watch_again(struct images_watch *watch);
 /*
  * To be called in refresh for each directory in it: its index.json and its
  * blobs are watched, too. Those not named again at the next refresh are not

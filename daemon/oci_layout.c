@@ -26,24 +26,25 @@ void oci_blob_path(const struct digest *digest, char ret[OCI_BLOB_PATH_LEN])
 }
 
 /* A small regular file, for free(). NULL: *ret_why is static text. */
-static char *read_small(
-	int dir, const char *path, size_t *ret_len, const char **ret_why)
+static char *read_small(struct reading *r, const char *path, size_t *ret_len,
+	const char **ret_why)
 {
-	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = openat(r->dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char *text = NULL;
 	struct stat st;
 	size_t len = 0;
 
 	*ret_why = "it could not be read";
 	if (fd < 0) {
+		r->layout->unsure |= file_is_shortage(-errno);
 		*ret_why = errno == ENOENT ? "it is not there" : *ret_why;
 		return NULL;
 	}
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		if (st.st_size > OCI_MAX_JSON)
 			*ret_why = "it is longer than 512 KiB";
-		else
-			text = malloc((size_t)st.st_size + 1);
+		else if (!(text = malloc((size_t)st.st_size + 1)))
+			r->layout->unsure = true;
 	}
 	while (text && len < (size_t)st.st_size) {
 		ssize_t n = read(fd, text + len, (size_t)st.st_size - len);
@@ -61,15 +62,16 @@ static char *read_small(
 }
 
 /* An index or a manifest among the blobs: of the right size and digest. */
-static char *read_blob(int dir, const struct oci_descriptor *descriptor,
-	size_t *ret_len, const char **ret_why)
+static char *read_blob(struct reading *r,
+	const struct oci_descriptor *descriptor, size_t *ret_len,
+	const char **ret_why)
 {
 	char path[OCI_BLOB_PATH_LEN];
 	struct digest digest;
 	char *text;
 
 	oci_blob_path(&descriptor->digest, path);
-	text = read_small(dir, path, ret_len, ret_why);
+	text = read_small(r, path, ret_len, ret_why);
 	if (!text)
 		return NULL;
 	digester_hash_bytes(text, *ret_len, &digest);
@@ -136,7 +138,7 @@ static void read_manifest(struct reading *r, const char *tag, enum arch named,
 
 	if (!image)
 		return;
-	text = read_blob(r->dir, descriptor, &len, &why);
+	text = read_blob(r, descriptor, &len, &why);
 	if (text && oci_parse_manifest(text, len, &layer, &why)) {
 		image->digest = layer.digest;
 		image->size = layer.size;
@@ -201,8 +203,9 @@ static void read_nested(
 	char *text = NULL;
 	size_t len;
 
+	r->layout->unsure |= !index;
 	if (index)
-		text = read_blob(r->dir, descriptor, &len, &why);
+		text = read_blob(r, descriptor, &len, &why);
 	if (text && oci_parse_index(text, len, index, &why)) {
 		read_manifests(r, descriptor->tag, index->entry, index->n);
 	} else {
@@ -263,12 +266,13 @@ static void read_layout(struct reading *r)
 	const char *file = "oci-layout", *why = "memory is short";
 	bool ok = false;
 	size_t len;
-	char *text = index ? read_small(r->dir, file, &len, &why) : NULL;
+	char *text = index ? read_small(r, file, &len, &why) : NULL;
 
+	r->layout->unsure |= !index;
 	if (text && oci_check_layout(text, len, &why)) {
 		free(text);
 		file = "index.json";
-		text = read_small(r->dir, file, &len, &why);
+		text = read_small(r, file, &len, &why);
 		ok = text && oci_parse_index(text, len, index, &why);
 	}
 	if (!ok)
@@ -293,6 +297,7 @@ struct oci_layout *oci_layout_read(const char *path, const char *name)
 		r.layout = malloc(sizeof(*r.layout));
 	if (r.layout) {
 		r.layout->n = 0;
+		r.layout->unsure = false;
 		read_layout(&r);
 	}
 	close(r.dir);

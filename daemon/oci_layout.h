@@ -27,6 +27,7 @@ struct oci_image {
 
 struct oci_layout {
 	size_t n;
+	bool unsure; /* for want of memory or descriptors: read it again */
 	struct oci_image image[OCI_MAX_ENTRIES];
 };
 

@@ -59,6 +59,11 @@ fail:
 	return err;
 }
 
+bool file_is_shortage(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOMEM;
+}
+
 struct file *file_ref(struct file *file)
 {
 	file->refs++;

@@ -19,6 +19,8 @@ struct file;
 
 /* A regular file, opened for reading: 0, or -errno. */
 int file_open(const char *path, struct file **ret);
+/* Too many descriptors or too little memory: the error will pass. */
+bool file_is_shortage(int err);
 struct file *file_ref(struct file *file);
 void file_unref(struct file *file); /* NULL is fine */
 uint64_t file_size(const struct file *file);
