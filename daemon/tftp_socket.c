@@ -68,10 +68,14 @@ int tftp_socket_open(uint32_t listen)
 int tftp_socket_route(
 	int fd, const struct sockaddr_in *peer, struct tftp_route *ret)
 {
+	static const struct sockaddr none = {.sa_family = AF_UNSPEC};
 	struct sockaddr_in own;
 	socklen_t own_len = sizeof(own), len = sizeof(int);
 	int mtu;
 
+	/* Or the source of the last route is that of the next, too. */
+	if (connect(fd, &none, sizeof(none)))
+		return -errno;
 	if (connect(fd, (const struct sockaddr *)peer, sizeof(*peer)) ||
 		getsockname(fd, (struct sockaddr *)&own, &own_len) ||
 		getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len))

@@ -471,6 +471,8 @@ void transfer_tick(struct transfer *t)
 		perform(t, (struct tftp_action){.step = TFTP_STEP_GAVE_UP});
 		return;
 	}
+	/* Our addresses may have changed, and the route's own with them. */
+	t->path.from = t->to;
 	if (perform(t, tftp_send_tick(&t->send, now)))
 		arm(t);
 }
@@ -500,6 +502,7 @@ void transfer_begin(struct tftp_service *s, struct tftp_port *port,
 		/* To name the address costs the kernel another look-up. */
 		.from = a->route.source == a->to ? 0 : a->to,
 	};
+	t->to = a->to;
 	t->ifindex = a->netif->index;
 	t->view = view;
 	t->asked_blksize = request->blksize;

@@ -37,6 +37,7 @@ struct transfer {
 	struct tftp_service *service;
 	struct tftp_port *port;
 	struct tftp_path path;
+	uint32_t to; /* our address that was asked */
 	LIST_ENTRY(transfer) by_peer, by_addr;
 	TAILQ_ENTRY(transfer) unanswered; /* while !answered */
 	TAILQ_ENTRY(transfer) waiting;	  /* while waits */
