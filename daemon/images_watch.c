@@ -1,6 +1,7 @@
 #include "daemon/images_watch.h"
 
 #include <event2/event.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,8 +39,9 @@ struct images_watch {
 	void *arg;
 	char *directory;
 	int inotify;
-	int wd; /* -1: the directory is not there (yet) */
-	struct event *readable, *again;
+	int wd;	    /* -1: the directory is not there (yet) */
+	int mounts; /* says when something was mounted or unmounted */
+	struct event *readable, *mounted, *again;
 	bool due; /* a change is waiting for its refresh */
 	uint64_t refreshed_us;
 	size_t n_writers;
@@ -167,12 +169,37 @@ static void note(struct images_watch *w, const struct inotify_event *e)
 		drop_writer(w, find_writer(w, e->name));
 }
 
+static void refresh_soon(struct images_watch *w)
+{
+	bool burst = clock_us() - w->refreshed_us < 1000000;
+
+	if (w->due)
+		return;
+	event_add(w->again, burst ? &in_a_burst : &soon);
+	w->due = true;
+}
+
+/*
+ * Another directory may be there now, of which the watch on the old one does
+ * not tell; on the old one, nothing happened.
+ */
+static void on_mounted(evutil_socket_t fd, short what, void *arg)
+{
+	struct images_watch *w = arg;
+	int old = w->wd;
+
+	(void)fd, (void)what;
+	watch(w);
+	if (old >= 0 && w->wd != old)
+		inotify_rm_watch(w->inotify, old);
+	refresh_soon(w);
+}
+
 static void on_inotify(evutil_socket_t fd, short what, void *arg)
 {
 	struct images_watch *w = arg;
 	char buf[4096]
 		__attribute__((aligned(__alignof__(struct inotify_event))));
-	bool burst = clock_us() - w->refreshed_us < 1000000;
 	ssize_t n;
 
 	(void)what;
@@ -184,10 +211,19 @@ static void on_inotify(evutil_socket_t fd, short what, void *arg)
 			at += sizeof(*e) + e->len;
 		}
 	}
-	if (!w->due) {
-		event_add(w->again, burst ? &in_a_burst : &soon);
-		w->due = true;
-	}
+	refresh_soon(w);
+}
+
+/* Without /proc one does without. The kernel tells of each change once. */
+static void watch_mounts(struct images_watch *w, struct event_base *base)
+{
+	w->mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	if (w->mounts < 0)
+		return;
+	w->mounted = event_new(
+		base, w->mounts, EV_READ | EV_ET | EV_PERSIST, on_mounted, w);
+	if (w->mounted)
+		event_add(w->mounted, NULL);
 }
 
 struct images_watch *images_watch_new(
@@ -199,7 +235,7 @@ struct images_watch *images_watch_new(
 		return NULL;
 	w->refresh = refresh;
 	w->arg = arg;
-	w->wd = -1;
+	w->wd = w->mounts = -1;
 	w->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	w->again = evtimer_new(base, on_again, w);
 	if (w->inotify >= 0)
@@ -209,6 +245,7 @@ struct images_watch *images_watch_new(
 		images_watch_free(w);
 		return NULL;
 	}
+	watch_mounts(w, base);
 	return w;
 }
 
@@ -218,8 +255,12 @@ void images_watch_free(struct images_watch *w)
 		return;
 	if (w->readable)
 		event_free(w->readable);
+	if (w->mounted)
+		event_free(w->mounted);
 	if (w->again)
 		event_free(w->again);
+	if (w->mounts >= 0)
+		close(w->mounts);
 	if (w->inotify >= 0)
 		close(w->inotify);
 	free(w->directory);
