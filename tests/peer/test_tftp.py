@@ -98,7 +98,7 @@ class Client:
             harness.check(packet, f"block {number} did not come")
             op, block, data = packet
             harness.equal(op, DATA, f"opcode of block {number}")
-            if block == (number - 1) & 0xffff:
+            if (number - block) & 0xffff in range(1, 16):  # again
                 continue
             harness.equal(block, number & 0xffff, "block number")
             got += data
