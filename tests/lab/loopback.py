@@ -99,13 +99,13 @@ class Loopback:
 
     # The daemon.
 
-    def start(self, timeout=20):
+    def start(self, timeout=20, env=None):
         """Starts netukid, and waits until it is ready."""
         self._starts += 1
         log = self.tmp / f"netukid-{self._starts}.log"
         self.netukid = Process(
             "netukid", [paths.built("netukid"), "--config", self.config],
-            None, log)
+            None, log, env)
         deadline = time.monotonic() + timeout
         while not self.answers():
             self.netukid.require_running()
