@@ -136,7 +136,7 @@ struct config {
 
 	size_t n_groups;
 	const struct config_group *groups;
-	size_t n_machines;
+	size_t n_machines, n_local; /* these: in mode local */
 	const struct config_machine *machines;
 
 	struct config_private *private; /* arena, index, reference count */

@@ -232,5 +232,13 @@ void load_finish(struct loader *l)
 	config->n_groups = l->n_groups;
 	if (!l->arena->failed)
 		finish_machines(l);
+	for (size_t i = 0; i < config->n_machines && !l->diag.n_errors &&
+			   !l->arena->failed;
+		i++) {
+		struct config_resolved set;
+
+		config_resolve(config, &config->machines[i], &set);
+		config->n_local += set.mode == CONFIG_MODE_LOCAL;
+	}
 	check_ports(l);
 }

@@ -443,3 +443,8 @@ void control_free(struct control *control)
 	unlink(control->path);
 	free(control);
 }
+
+const char *control_path(const struct control *control)
+{
+	return control->path;
+}

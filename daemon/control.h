@@ -19,5 +19,7 @@
 /* 0, or -errno after having logged why. */
 int control_new(struct netuki *netuki, struct control **ret);
 void control_free(struct control *control);
+/* Of the socket. */
+const char *control_path(const struct control *control);
 
 #endif

@@ -76,15 +76,17 @@ static json_t *machine_json(const struct netuki *netuki, const char *name)
 		decide_settings(&world, machine, &set, &override);
 		config_resolve(netuki->config, machine, &configured);
 	}
-	return json_pack("{s:s, s:b, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:b, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o,"
+			 " s:b, s:o}",
 		"name", name, "configured", machine != NULL, "set-mode",
 		json_of_mode(m.mode), "boot-once", m.once, "once-mode",
 		json_of_mode(m.once_mode), "once-image",
 		json_of_text(m.once_image[0] ? m.once_image : NULL), "mode",
 		json_of_mode(set.mode), "mode-set-by",
 		json_of_text(override.mode), "configured-mode",
-		json_of_mode(configured.mode), "image",
-		json_of_text(set.image));
+		json_of_mode(configured.mode), "image", json_of_text(set.image),
+		"alternate", override.alternate, "mode-after-once",
+		m.once ? json_of_mode(override.after_once) : json_null());
 }
 
 static int by_name(const void *a, const void *b)
@@ -205,10 +207,38 @@ static json_t *parse_mode(
 		near ? "?" : "");
 }
 
+/*
+ * What is set for all, for how many machines that counts, and how many it
+ * leaves as they are: those in mode local, and those with a mode of their own.
+ */
 static json_t *mode_json(const struct netuki *netuki, bool changed)
 {
-	return json_pack("{s:b, s:o}", "changed", changed, "mode-for-all",
-		json_of_mode(state_mode_for_all(netuki->state)));
+	const struct state *state = netuki->state;
+	const struct config *config = netuki->config;
+	size_t own = 0, own_local = 0, once = 0, local;
+
+	for (size_t i = 0; i < state_count(state); i++) {
+		const struct state_machine *m = state_at(state, i);
+		const struct config_machine *machine =
+			config_find_name(config, m->name);
+		struct config_resolved set;
+
+		once += m->once;
+		if (!machine || m->mode == CONFIG_MODE_UNSET)
+			continue;
+		config_resolve(config, machine, &set);
+		own++;
+		own_local += set.mode == CONFIG_MODE_LOCAL;
+	}
+	local = state_all_includes_local(state) ? 0
+						: config->n_local - own_local;
+	return json_pack("{s:b, s:o, s:b, s:I, s:I, s:I, s:I}", "changed",
+		changed, "mode-for-all",
+		json_of_mode(state_mode_for_all(state)), "include-local",
+		state_all_includes_local(state), "for-all",
+		(json_int_t)(config->n_machines - own - local), "left-local",
+		(json_int_t)local, "left-own", (json_int_t)own, "boot-once",
+		(json_int_t)once);
 }
 
 /* Checked: change the modes, and answer. */
@@ -221,7 +251,10 @@ static json_t *apply_mode(struct netuki *netuki, const json_t *request,
 	json_t *o;
 
 	if (all) {
-		state_set_mode_for_all(netuki->state, mode);
+		/* A disk may be at stake. */
+		state_set_mode_for_all(netuki->state, mode,
+			mode == CONFIG_MODE_LOCAL ||
+				is_set(request, "include-local"));
 		if (mode == CONFIG_MODE_UNSET)
 			change_all(netuki, set_mode, &mode);
 	}
@@ -252,6 +285,8 @@ json_t *control_mode(struct netuki *netuki, const json_t *request,
 		if (bare)
 			*ret_list = list_all(netuki, has_mode);
 	}
+	if (!answer && is_set(request, "include-local") && (!all || clear))
+		answer = control_error("include-local is for a mode for all");
 	if (!answer && mode != CONFIG_MODE_UNSET && clear)
 		answer = control_error("a mode, or clear: not both");
 	if (!answer && (targets.n != 0) == all)

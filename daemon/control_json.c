@@ -78,11 +78,14 @@ json_t *json_of_mode(enum config_mode mode)
 json_t *json_of_settings(const struct config_resolved *set,
 	const struct decide_override *override)
 {
-	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:b, s:b}", "image",
+	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:b, s:b, s:o}", "image",
 		json_of_text(set->image), "mode", json_of_mode(set->mode),
 		"cmdline", set->cmdline, "offer", config_offer_name(set->offer),
 		"mode-set-by", json_of_text(override->mode), "boot-once",
-		override->once, "alternate", override->alternate);
+		override->once, "alternate", override->alternate,
+		"mode-after-once",
+		override->once ? json_of_mode(override->after_once)
+			       : json_null());
 }
 
 json_t *control_event(const struct journal_event *e)

@@ -1,4 +1,5 @@
 #include "daemon/clock.h"
+#include "daemon/control.h"
 #include "daemon/control_json.h"
 #include "daemon/dhcp_service.h"
 #include "daemon/history.h"
@@ -73,9 +74,48 @@ static json_t *overrides_json(const struct state *state)
 		modes += m->mode != CONFIG_MODE_UNSET;
 		once += m->once;
 	}
-	return json_pack("{s:o, s:I, s:I}", "mode-for-all",
-		json_of_mode(state_mode_for_all(state)), "modes", modes,
-		"boot-once", once);
+	return json_pack("{s:o, s:b, s:I, s:I}", "mode-for-all",
+		json_of_mode(state_mode_for_all(state)), "include-local",
+		state_all_includes_local(state), "modes", modes, "boot-once",
+		once);
+}
+
+static void add_listener(
+	json_t *list, const char *protocol, uint32_t address, uint16_t port)
+{
+	json_t *o =
+		json_pack("{s:s, s:o, s:i}", "protocol", protocol, "address",
+			address ? json_of_ip(address) : json_string("0.0.0.0"),
+			"port", (int)port);
+
+	json_array_append_new(list, o);
+}
+
+/* What is open; a changed configuration does not move it. */
+static json_t *listeners_json(const struct netuki *netuki)
+{
+	const struct config *config = netuki->config;
+	json_t *list = json_array();
+
+	if (netuki->dhcp) {
+		add_listener(
+			list, "dhcp", config->dhcp.listen, config->dhcp.port);
+		add_listener(list, "dhcp", config->dhcp.listen,
+			config->dhcp.pxe_port);
+	}
+	add_listener(list, "tftp", config->tftp.listen, config->tftp.port);
+	add_listener(list, "http", config->http.listen, config->http.port);
+	return list;
+}
+
+static json_t *last_reload_json(const struct netuki *netuki)
+{
+	uint64_t ago_us = clock_us() - netuki->reloaded_us;
+
+	if (!netuki->reloaded_us)
+		return json_null();
+	return json_pack("{s:b, s:I}", "ok", !netuki->reload_error[0],
+		"seconds-ago", (json_int_t)(ago_us / 1000000));
 }
 
 static json_t *history_json(const struct history *history)
@@ -106,6 +146,10 @@ json_t *control_status(struct netuki *netuki, const json_t *request)
 		json_of_text(error[0] ? error : NULL), "state-problem",
 		json_of_text(state_problem(netuki->state)), "uptime",
 		(json_int_t)(up_us / 1000000));
+	json_object_set_new(o, "last-reload", last_reload_json(netuki));
+	json_object_set_new(o, "listeners", listeners_json(netuki));
+	json_object_set_new(
+		o, "control", json_string(control_path(netuki->control)));
 	json_object_set_new(o, "history", history_json(netuki->history));
 	json_object_set_new(o, "interfaces", interfaces_json(netuki));
 	json_object_set_new(

@@ -45,8 +45,11 @@ void decide_settings(const struct decide_world *world,
 	config_resolve(world->config, machine, ret);
 	if (m->mode != CONFIG_MODE_UNSET)
 		set_mode(ret, ret_override, m->mode, "mode");
-	else if (all != CONFIG_MODE_UNSET)
+	else if (all != CONFIG_MODE_UNSET &&
+		 (ret->mode != CONFIG_MODE_LOCAL ||
+			 state_all_includes_local(world->state)))
 		set_mode(ret, ret_override, all, "mode --all");
+	ret_override->after_once = ret->mode;
 	if (m->once)
 		set_once(ret, ret_override, m);
 	if (ret->mode == CONFIG_MODE_ALTERNATE) {
@@ -561,7 +564,9 @@ void decide_script(const struct decide_world *world,
 {
 	memset(ret, 0, sizeof(*ret));
 	snprintf(ret->title, sizeof(ret->title), "%s for %s",
-		plan->set.image ? plan->set.image : "nothing",
+		plan->set.mode == CONFIG_MODE_LOCAL ? "its own disk"
+		: plan->set.image		    ? plan->set.image
+						    : "nothing",
 		plan->machine ? plan->machine->name : "an unknown machine");
 	if (plan->set.mode == CONFIG_MODE_LOCAL) {
 		ret->script = (struct ipxe_script){

@@ -50,10 +50,11 @@ struct decide_world {
 
 /* What of a machine's settings was said at run time, not by the file. */
 struct decide_override {
-	const char *mode; /* by which command: "mode", "mode --all",
-			     "boot-once"; NULL: by none */
-	bool once;	  /* boot-once is in force */
-	bool alternate;	  /* the mode is `alternate`: set.mode is this boot's */
+	const char *mode;	     /* by which command: "mode", "mode --all",
+					"boot-once"; NULL: by none */
+	bool once;		     /* boot-once is in force */
+	enum config_mode after_once; /* the mode when it no longer is */
+	bool alternate; /* the mode is `alternate`: set.mode is this boot's */
 };
 
 /*

@@ -52,6 +52,7 @@ struct state {
 	TAILQ_HEAD(, state_waiter) waiters;
 
 	enum config_mode mode_for_all;
+	bool all_includes_local;
 	size_t n_machines, cap_machines;
 	struct machine **machine;
 	LIST_HEAD(, machine) machine_of[MACHINE_BUCKETS];
@@ -90,6 +91,7 @@ static bool snapshot(const struct state *state, struct state_content *ret)
 
 	*ret = (struct state_content){
 		.mode_for_all = state->mode_for_all,
+		.all_includes_local = state->all_includes_local,
 		.machines =
 			calloc(state->n_machines + 1, sizeof(*ret->machines)),
 		.forms = calloc(state->n_forms + 1, sizeof(*ret->forms)),
@@ -321,11 +323,19 @@ enum config_mode state_mode_for_all(const struct state *state)
 	return state ? state->mode_for_all : CONFIG_MODE_UNSET;
 }
 
-void state_set_mode_for_all(struct state *state, enum config_mode mode)
+bool state_all_includes_local(const struct state *state)
 {
-	if (state->mode_for_all == mode)
+	return state && state->all_includes_local;
+}
+
+void state_set_mode_for_all(
+	struct state *state, enum config_mode mode, bool include_local)
+{
+	if (state->mode_for_all == mode &&
+		state->all_includes_local == include_local)
 		return;
 	state->mode_for_all = mode;
+	state->all_includes_local = include_local;
 	change(state, true);
 }
 
@@ -439,6 +449,7 @@ static int take_content(
 	bool changed, fits = true;
 
 	state->mode_for_all = content->mode_for_all;
+	state->all_includes_local = content->all_includes_local;
 	for (size_t i = 0; i < content->n_machines; i++)
 		fits &= put(state, &content->machines[i], &changed);
 	for (size_t i = 0; i < content->n_forms; i++)

@@ -58,7 +58,10 @@ const char *state_problem(const struct state *state);
 
 /* The mode set for all machines; UNSET: none. state NULL: UNSET. */
 enum config_mode state_mode_for_all(const struct state *state);
-void state_set_mode_for_all(struct state *state, enum config_mode mode);
+/* Also for those that the configuration sets to `local`? */
+bool state_all_includes_local(const struct state *state);
+void state_set_mode_for_all(
+	struct state *state, enum config_mode mode, bool include_local);
 /*
  * NULL: nothing is remembered of it. Valid until something is changed. state
  * NULL is fine.

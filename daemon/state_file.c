@@ -124,7 +124,11 @@ static int read_root(
 		snprintf(why, STATE_WHY_MAX, "it is no state of this version");
 		return -EBADMSG;
 	}
-	*ret = (struct state_content){.mode_for_all = mode_of(root, "mode")};
+	*ret = (struct state_content){
+		.mode_for_all = mode_of(root, "mode"),
+		.all_includes_local =
+			json_is_true(json_object_get(root, "include-local")),
+	};
 	ret->machines =
 		calloc(json_object_size(machines) + 1, sizeof(*ret->machines));
 	ret->forms = calloc(json_object_size(forms) + 1, sizeof(*ret->forms));
@@ -244,6 +248,9 @@ static char *text_of(const struct state_content *content)
 	char *text = NULL;
 
 	failed |= put_mode(root, "mode", content->mode_for_all);
+	if (content->all_includes_local)
+		failed |=
+			json_object_set_new(root, "include-local", json_true());
 	for (size_t i = 0; i < content->n_machines; i++)
 		failed |= put_machine(machines, &content->machines[i]);
 	for (size_t i = 0; i < content->n_forms; i++) {

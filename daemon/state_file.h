@@ -4,6 +4,7 @@
  *
  *	{"version": 1,
  *	 "mode": "tftp-uki",                          for all machines
+ *	 "include-local": true,                       not only those netbooted
  *	 "machines": {"lab-01": {"mode": "local", "last-mode": "ipxe",
  *	                         "once": {"mode": "ipxe", "image": "x.efi"}}},
  *	 "offers": {"52:54:00:12:34:56": "pxe-port"}}  oldest first
@@ -25,6 +26,7 @@ struct state_form_entry {
 
 struct state_content {
 	enum config_mode mode_for_all;
+	bool all_includes_local;
 	struct state_machine *machines; /* malloc'ed, as are the forms */
 	size_t n_machines;
 	struct state_form_entry *forms;

@@ -22,6 +22,8 @@ const struct option_row option_rows[] = {
 	{'F', "firmware", "FIRMWARE", "pxe, http, bios or ipxe (pxe)",
 		AT(firmware)},
 	{'a', "all", NULL, "all machines", AT(all)},
+	{'L', "include-local", NULL, "those configured as local, too",
+		AT(include_local)},
 	{'x', "clear", NULL, "as the configuration says again", AT(clear)},
 	{'I', "image", "NAME", "this image instead of its own", AT(image)},
 	{'M', "mode", "MODE", "in this mode: ipxe or tftp-uki", AT(mode)},
@@ -86,8 +88,8 @@ static const char *no_mode(const char *what)
 	static char text[200];
 
 	snprintf(text, sizeof(text),
-		"%.80s%sfirst a mode: ipxe, tftp-uki, local or alternate", what,
-		*what ? " is none: " : "");
+		"%.80s%sfirst comes a mode: ipxe, tftp-uki, local or alternate",
+		what, *what ? " is no mode: " : "");
 	return text;
 }
 
@@ -108,8 +110,11 @@ static const char *ask_mode(json_t *request, const struct arguments *args)
 		return "which machines? Name them, or say --all";
 	if (n && args->all)
 		return "machines or --all: not both";
+	if (args->include_local && (!args->all || args->clear))
+		return "--include-local is for a mode with --all";
 	put_machines(request, args, args->n_operands - n);
 	put_true(request, "all", args->all);
+	put_true(request, "include-local", args->include_local);
 	put_true(request, "clear", args->clear);
 	return NULL;
 }
@@ -241,7 +246,7 @@ static const struct command commands[] = {
 		.operands = "MODE MACHINE...|--all",
 		.more = "--clear MACHINE...|--all",
 		.max = MANY,
-		.options = "ax",
+		.options = "axL",
 		.summary = "set how machines boot, over the configuration",
 		.help = "MODE is ipxe, tftp-uki, local or alternate (ipxe and "
 			"tftp-uki in turn). It is in\n"
@@ -250,9 +255,12 @@ static const struct command commands[] = {
 			"what is set for --all, and that before the "
 			"configuration; --clear --all clears\n"
 			"both. --all means unknown machines, too, where those "
-			"are booted. MACHINE is a\n"
-			"name, a MAC address or a UUID. Without arguments: "
-			"what is set.\n",
+			"are booted, but leaves\n"
+			"those that the configuration sets to local to their "
+			"disks, unless\n"
+			"--include-local is said. MACHINE is a name, a MAC "
+			"address or a UUID. Without\n"
+			"arguments: what is set.\n",
 		.ask = ask_mode,
 		.show = show_mode},
 	{.name = "boot-once",

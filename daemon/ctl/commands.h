@@ -13,7 +13,8 @@
 /* What the arguments say. */
 struct arguments {
 	const char *control;
-	bool json, csv, unknown, yaml, follow, all, clear, cancel;
+	bool json, csv, unknown, yaml, follow, all, include_local, clear,
+		cancel;
 	const char *arch, *firmware, *image, *mode, *by, *since, *limit, *html;
 	size_t n_operands;
 	char **operand;

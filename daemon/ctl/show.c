@@ -65,23 +65,70 @@ static void show_overrides(const json_t *overrides)
 
 	if (!all && !modes && !once)
 		return;
-	printf("set          mode for all: %s; modes of machines: %lld; "
+	printf("set          mode for all%s: %s; modes of machines: %lld; "
 	       "boot-once: %lld\n",
+		all && !is_true(overrides, "include-local") ? " but local" : "",
 		all ? all : "none", modes, once);
 }
 
-static void show_counts(json_t *counts)
+/* "67 and 4011": where it listens; false: nowhere. */
+static bool print_listeners(const json_t *listeners, const char *protocol)
 {
-	const char *protocol, *key;
-	json_t *values, *value;
+	bool any = false;
+	size_t i;
+	json_t *one;
 
-	json_object_foreach(counts, protocol, values)
+	json_array_foreach(listeners, i, one)
 	{
-		printf("%-12s", protocol);
-		json_object_foreach(values, key, value) printf(
-			" %s %lld", key, (long long)json_integer_value(value));
+		const char *address = text_of(one, "address");
+		bool all = !address || strcmp(address, "0.0.0.0") == 0;
+
+		if (strcmp(text_of(one, "protocol"), protocol) != 0)
+			continue;
+		printf("%s%s%s%lld", any ? " and " : "port ",
+			all ? "" : address, all ? "" : ":",
+			number_of(one, "port"));
+		any = true;
+	}
+	return any;
+}
+
+/* Each protocol: where it listens, and what it has done. */
+static void show_protocols(const json_t *answer)
+{
+	static const char *const protocols[] = {"dhcp", "tftp", "http"};
+	const json_t *listeners = json_object_get(answer, "listeners");
+	json_t *counts = json_object_get(answer, "counts"), *value;
+	const char *key;
+
+	for (size_t i = 0; i < sizeof(protocols) / sizeof(*protocols); i++) {
+		printf("%-12s ", protocols[i]);
+		if (!print_listeners(listeners, protocols[i])) {
+			puts("off");
+			continue;
+		}
+		fputs(":", stdout);
+		json_object_foreach(json_object_get(counts, protocols[i]), key,
+			value) printf(" %s %lld", key,
+			(long long)json_integer_value(value));
 		puts("");
 	}
+}
+
+/* How the latest reading of a changed configuration went. */
+static void show_config(const json_t *answer)
+{
+	const json_t *last = json_object_get(answer, "last-reload");
+	char ago[40];
+
+	printf("config       %s", text_of(answer, "config"));
+	if (is_true(last, "ok"))
+		printf(", reloaded %s", ago_text(last, ago, sizeof(ago)));
+	puts("");
+	if (text_of(answer, "config-error"))
+		printf("NOT RELOADED %s: %s\n",
+			ago_text(last, ago, sizeof(ago)),
+			text_of(answer, "config-error"));
 }
 
 void show_status(const json_t *answer, const struct arguments *args)
@@ -93,9 +140,7 @@ void show_status(const json_t *answer, const struct arguments *args)
 	(void)args;
 	printf("netukid      %s, up %lld s\n", text_of(answer, "version"),
 		number_of(answer, "uptime"));
-	printf("config       %s\n", text_of(answer, "config"));
-	if (text_of(answer, "config-error"))
-		printf("NOT RELOADED %s\n", text_of(answer, "config-error"));
+	show_config(answer);
 	if (text_of(answer, "state-problem"))
 		printf("NOT SAVED    %s\n", text_of(answer, "state-problem"));
 	if (text_of(json_object_get(answer, "history"), "problem"))
@@ -113,7 +158,8 @@ void show_status(const json_t *answer, const struct arguments *args)
 	json_array_foreach(interfaces, i, one) printf("%s%s %s, MTU %lld\n",
 		i ? "             " : "interfaces   ", text_of(one, "name"),
 		text_of(one, "address"), number_of(one, "mtu"));
-	show_counts(json_object_get(answer, "counts"));
+	text_line("control", text_of(answer, "control"));
+	show_protocols(answer);
 }
 
 void show_images(const json_t *answer, const struct arguments *args)
@@ -158,10 +204,11 @@ static void show_settings(const json_t *answer)
 		if (text_of(set, keys[i]) && *text_of(set, keys[i]))
 			printf("%-12s %s (%s)\n", keys[i],
 				text_of(set, keys[i]), text_of(from, keys[i]));
-	if (is_true(set, "alternate"))
-		text_line("alternate", "the other mode the next time");
 	if (is_true(set, "boot-once"))
-		text_line("boot-once", "until its image has gone out");
+		printf("boot-once    until its image has gone out; then %s\n",
+			text_of(set, "mode-after-once"));
+	else if (is_true(set, "alternate"))
+		text_line("alternate", "the other mode the next time");
 }
 
 static void show_files(const json_t *answer)

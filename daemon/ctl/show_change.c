@@ -42,7 +42,10 @@ static void mode_table(const json_t *answer)
 
 	table_init(&table, 4, headings);
 	if (all) {
-		const char *cells[] = {"(all)", all, NULL, NULL};
+		const char *cells[] = {is_true(answer, "include-local")
+					       ? "(all)"
+					       : "(all but local)",
+			all, NULL, NULL};
 
 		table_add(&table, cells);
 	}
@@ -62,6 +65,35 @@ static void mode_table(const json_t *answer)
 	table_done(&table);
 }
 
+static const char *plural(long long n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* For how many machines that counts, and for which not. */
+static void print_all(const json_t *answer, const char *mode)
+{
+	long long n = number_of(answer, "for-all");
+	long long local = number_of(answer, "left-local");
+	long long once = number_of(answer, "boot-once");
+
+	if (!mode) {
+		puts("all machines: as configured");
+		if (once)
+			printf("boot-once stays set for %lld machine%s: "
+			       "`netukictl boot-once`\n",
+				once, plural(once));
+		return;
+	}
+	printf("%lld machine%s: %s\n", n, plural(n), mode);
+	if (local)
+		printf("%lld machine%s: local as configured, and so left alone "
+		       "(--include-local, or name them)\n",
+			local, plural(local));
+	if (json_array_size(json_object_get(answer, "machines")))
+		puts("and these keep what was set for them:");
+}
+
 void show_mode(const json_t *answer, const struct arguments *args)
 {
 	const char *all = text_of(answer, "mode-for-all");
@@ -72,12 +104,8 @@ void show_mode(const json_t *answer, const struct arguments *args)
 		mode_table(answer);
 		return;
 	}
-	if (args->all && all)
-		printf("all machines: %s\n", all);
-	else if (args->all)
-		puts("all machines: as configured");
-	if (args->all && json_array_size(json_object_get(answer, "machines")))
-		puts("but these keep what was set for them:");
+	if (args->all)
+		print_all(answer, all);
 	json_array_foreach(json_object_get(answer, "machines"), i, m)
 		print_mode(m);
 }
@@ -93,8 +121,9 @@ static void print_once(const json_t *m)
 		printf("%s: not any more\n", name);
 		return;
 	}
-	printf("%s: next: %s in mode %s; then as before\n", name,
-		image ? image : "no image", or_dash(mode));
+	printf("%s: next: %s in mode %s; then %s\n", name,
+		image ? image : "no image", or_dash(mode),
+		or_dash(text_of(m, "mode-after-once")));
 	if (!image)
 		printf("%s: no image is configured for it: say --image\n",
 			name);

@@ -27,6 +27,19 @@ static const char *identity(const json_t *m, char *buf, size_t cap)
 	return text_of(m, "uuid") ? text_of(m, "uuid") : text_of(m, "serial");
 }
 
+/* Each command that is in force: "mode, boot-once". */
+static const char *set_by(const json_t *m, char *buf, size_t cap)
+{
+	const char *mode = text_of(m, "mode-set-by");
+
+	if (!is_true(m, "boot-once"))
+		return mode;
+	if (!mode || strcmp(mode, "boot-once") == 0)
+		return "boot-once";
+	snprintf(buf, cap, "%s, boot-once", mode);
+	return buf;
+}
+
 static void show_known(const json_t *answer)
 {
 	static const char *const headings[] = {"NAME", "IDENTITY", "MODE",
@@ -38,13 +51,12 @@ static void show_known(const json_t *answer)
 	table_init(&table, 8, headings);
 	json_array_foreach(json_object_get(answer, "machines"), i, m)
 	{
-		char ago[40], who[64], mode[40], seen[64];
+		char ago[40], who[64], mode[40], seen[64], by[64];
 		const char *cells[] = {text_of(m, "name"),
 			identity(m, who, sizeof(who)), mode,
-			is_true(m, "boot-once") ? "boot-once"
-						: text_of(m, "mode-set-by"),
-			text_of(m, "image"), text_of(m, "ip"),
-			ago_text(m, ago, sizeof(ago)), text_of(m, "cmdline")};
+			set_by(m, by, sizeof(by)), text_of(m, "image"),
+			text_of(m, "ip"), ago_text(m, ago, sizeof(ago)),
+			text_of(m, "cmdline")};
 
 		if (cells[6] && is_true(m, "loops")) {
 			snprintf(seen, sizeof(seen), "%s, in a loop", cells[6]);

@@ -321,6 +321,7 @@ static void test_scripts(void **state)
 struct set_up {
 	const char *name; /* of the machine; NULL: none */
 	enum config_mode mode, all;
+	bool include_local;
 	bool once;
 	enum config_mode once_mode;
 	const char *once_image;
@@ -338,7 +339,7 @@ static struct state *state_of(const struct set_up *set_up)
 	};
 
 	assert_int_equal(state_new(NULL, NULL, NULL, &state), 0);
-	state_set_mode_for_all(state, set_up->all);
+	state_set_mode_for_all(state, set_up->all, set_up->include_local);
 	if (set_up->once_image)
 		strcpy(m.once_image, set_up->once_image);
 	if (set_up->name) {
@@ -370,8 +371,10 @@ static const struct {
 		PLAN_LOCAL, "", "mode"},
 	{"a mode for all", {.all = M_TFTP}, 1, UEFI, ARCH_X64, PLAN_IMAGE,
 		"images/x.efi", "mode --all"},
-	{"for all, over a local one", {.all = M_IPXE}, 3, UEFI, ARCH_X64,
-		PLAN_LOADER, "snponly.efi", "mode --all"},
+	{"for all, but a local one", {.all = M_IPXE}, 3, UEFI, ARCH_X64,
+		PLAN_LOCAL, "", NULL},
+	{"for all, over a local one", {.all = M_IPXE, .include_local = true}, 3,
+		UEFI, ARCH_X64, PLAN_LOADER, "snponly.efi", "mode --all"},
 	{"its own goes before that for all",
 		{.name = "plain", .mode = M_LOCAL, .all = M_TFTP}, 1, UEFI,
 		ARCH_X64, PLAN_LOCAL, "", "mode"},

@@ -242,7 +242,7 @@ static void fill(struct state *state)
 	m.once_mode = CONFIG_MODE_IPXE;
 	strcpy(m.once_image, "install.efi");
 	assert_true(state_put(state, &m));
-	state_set_mode_for_all(state, CONFIG_MODE_LOCAL);
+	state_set_mode_for_all(state, CONFIG_MODE_LOCAL, true);
 	state_set_form(state, &mac, CONFIG_OFFER_PXE_PORT);
 }
 
@@ -263,6 +263,7 @@ static void check_filled(const struct state *state)
 	assert_int_equal(m->once_mode, CONFIG_MODE_IPXE);
 	assert_string_equal(m->once_image, "install.efi");
 	assert_int_equal(state_mode_for_all(state), CONFIG_MODE_LOCAL);
+	assert_true(state_all_includes_local(state));
 	assert_int_equal(state_form(state, &mac), CONFIG_OFFER_PXE_PORT);
 }
 
@@ -310,7 +311,7 @@ static void test_nothing_to_save(void **unused)
 	rig_init(&rig);
 	state_when_saved(rig.state, &waiter, on_saved, &saved);
 	assert_int_equal(saved, 1);
-	state_set_mode_for_all(rig.state, CONFIG_MODE_UNSET);
+	state_set_mode_for_all(rig.state, CONFIG_MODE_UNSET, false);
 	rig_done(&rig);
 	assert_int_not_equal(stat(path, &st), 0);
 }
@@ -463,7 +464,7 @@ static void test_full_disk(void **unused)
 
 	(void)unused;
 	rig_init(&rig);
-	state_set_mode_for_all(rig.state, CONFIG_MODE_IPXE);
+	state_set_mode_for_all(rig.state, CONFIG_MODE_IPXE, false);
 	wait_saved(&rig);
 	fill(rig.state);
 	limit_files(5);
@@ -500,7 +501,7 @@ static void test_answers_while_full(void **unused)
 	limit_files(5);
 	for (int i = 0; i < 5; i++) {
 		state_set_mode_for_all(rig.state,
-			i % 2 ? CONFIG_MODE_IPXE : CONFIG_MODE_LOCAL);
+			i % 2 ? CONFIG_MODE_IPXE : CONFIG_MODE_LOCAL, false);
 		wait_saved(&rig);
 		assert_non_null(state_problem(rig.state));
 	}
