@@ -32,6 +32,11 @@ const char *boot_step_hint(enum boot_step step)
 	return steps[step].hint;
 }
 
+const char *boot_reason(const struct boot *boot)
+{
+	return boot->why[0] ? boot->why : boot_step_hint(boot->step);
+}
+
 enum boot_at boot_step_begin(enum boot_step step)
 {
 	return steps[step].begin;

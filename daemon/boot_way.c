@@ -464,11 +464,14 @@ bool way_is_over(const struct boot_way *w, uint64_t now_us)
 	       now_us - w->b.begin_us > BOOTS_LONGEST_US;
 }
 
-void way_end(struct boot_way *w, bool lost)
+void way_end(struct boot_way *w, const char *lost)
 {
-	if (w->b.outcome == BOOT_OUTCOME_RUNNING)
-		w->b.outcome = lost	  ? BOOT_OUTCOME_LOST
-			       : w->loops ? BOOT_OUTCOME_LOOPED
-			       : w->ours  ? BOOT_OUTCOME_FAILED
-					  : BOOT_OUTCOME_ABANDONED;
+	if (w->b.outcome != BOOT_OUTCOME_RUNNING)
+		return;
+	if (lost)
+		snprintf(w->b.why, sizeof(w->b.why), "%s", lost);
+	w->b.outcome = lost	  ? BOOT_OUTCOME_LOST
+		       : w->loops ? BOOT_OUTCOME_LOOPED
+		       : w->ours  ? BOOT_OUTCOME_FAILED
+				  : BOOT_OUTCOME_ABANDONED;
 }

@@ -51,7 +51,7 @@ bool way_take_discover(struct boot_way *w, const struct journal_event *e);
 void way_take(const struct boots_hooks *hooks, struct boot_way *w,
 	const struct journal_event *e, const struct way_subject *s);
 bool way_is_over(const struct boot_way *w, uint64_t now_us);
-/* Give it its outcome, if it has none. */
-void way_end(struct boot_way *w, bool lost);
+/* Give it its outcome, if it has none. lost: why nobody will know, or NULL. */
+void way_end(struct boot_way *w, const char *lost);
 
 #endif

@@ -80,8 +80,8 @@ static void drop(struct boots *boots, struct entry *en)
 	free(en);
 }
 
-/* The last word on it; `lost`: nobody will know how it went on. */
-static void finish(struct boots *boots, struct entry *en, bool lost)
+/* The last word on it; `lost`: why nobody will know how it went on, or NULL. */
+static void finish(struct boots *boots, struct entry *en, const char *lost)
 {
 	way_end(&en->w, lost);
 	tell(boots, en, true);
@@ -95,7 +95,8 @@ static struct entry *begin(struct boots *boots, const struct mac *mac,
 	struct entry *en;
 
 	if (boots->n >= BOOTS_MAX)
-		finish(boots, TAILQ_FIRST(&boots->lru), true);
+		finish(boots, TAILQ_FIRST(&boots->lru),
+			"too many boots run to watch them all");
 	en = calloc(1, sizeof(*en));
 	if (!en)
 		return NULL;
@@ -126,7 +127,7 @@ static struct entry *boot_of_discover(
 	if (en && way_take_discover(&en->w, e))
 		return en;
 	if (en)
-		finish(boots, en, false);
+		finish(boots, en, NULL);
 	if (!e->has_mac)
 		return NULL;
 	en = begin(boots, &e->mac, e);
@@ -148,7 +149,7 @@ static struct entry *boot_of(struct boots *boots, const struct journal_event *e,
 	if (en && !way_begins_anew(&en->w, e))
 		return en;
 	if (en)
-		finish(boots, en, false);
+		finish(boots, en, NULL);
 	return begin(boots, s->has_mac ? &s->mac : &e->mac, e);
 }
 
@@ -185,8 +186,39 @@ void boots_tick(struct boots *boots, uint64_t now_us)
 	for (en = TAILQ_FIRST(&boots->lru); en; en = next) {
 		next = TAILQ_NEXT(en, lru);
 		if (way_is_over(&en->w, now_us))
-			finish(boots, en, false);
+			finish(boots, en, NULL);
 	}
+}
+
+void boots_forget_progress(struct boots *boots)
+{
+	struct entry *en;
+
+	TAILQ_FOREACH (en, &boots->lru, lru)
+		en->w.b.now_bytes = en->w.b.now_size = en->w.b.now_us = 0;
+}
+
+void boots_note_progress(
+	struct boots *boots, const struct journal_event *e, uint64_t size)
+{
+	struct way_subject s = way_subject_of(e);
+	struct entry *en = s.kind == WAY_NOTHING ? NULL : find(boots, e, &s);
+
+	if (!en)
+		return;
+	en->w.b.now_bytes = e->bytes;
+	en->w.b.now_size = size;
+	en->w.b.now_us = e->us;
+}
+
+void boots_each(const struct boots *boots,
+	void (*each)(void *arg, const struct boot *boot), void *arg)
+{
+	const struct entry *en;
+
+	TAILQ_FOREACH (en, &boots->lru, lru)
+		if (en->answered)
+			each(arg, &en->w.b);
 }
 
 size_t boots_count(const struct boots *boots)
@@ -210,6 +242,6 @@ void boots_free(struct boots *boots)
 	if (!boots)
 		return;
 	while (!TAILQ_EMPTY(&boots->lru))
-		finish(boots, TAILQ_FIRST(&boots->lru), true);
+		finish(boots, TAILQ_FIRST(&boots->lru), "netukid ended");
 	free(boots);
 }

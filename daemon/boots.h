@@ -113,11 +113,15 @@ struct boot {
 	bool by_tftp; /* the four after it are known */
 	uint64_t blocks, resent_timer, resent_rollback;
 	uint32_t blksize, windowsize;
+	/* Of the download that runs, by boots_note_progress. 0 of 0: none */
+	uint64_t now_bytes, now_size, now_us;
 };
 
 const char *boot_at_name(enum boot_at at);
 const char *boot_step_name(enum boot_step step);
 const char *boot_step_hint(enum boot_step step);
+/* What went wrong, or else may be why nothing more came. */
+const char *boot_reason(const struct boot *boot);
 /* The moments between which the step lies. */
 enum boot_at boot_step_begin(enum boot_step step);
 enum boot_at boot_step_end(enum boot_step step);
@@ -152,5 +156,16 @@ void boots_take(struct boots *boots, const struct journal_event *e);
 /* To be called now and then: boots without events end. */
 void boots_tick(struct boots *boots, uint64_t now_us);
 size_t boots_count(const struct boots *boots);
+
+/*
+ * What runs at the moment, for whoever watches: forget what was noted before,
+ * then note each download: its start, with the bytes and the time so far.
+ */
+void boots_forget_progress(struct boots *boots);
+void boots_note_progress(
+	struct boots *boots, const struct journal_event *e, uint64_t size);
+/* Each that runs and was answered; `each` must not change them. */
+void boots_each(const struct boots *boots,
+	void (*each)(void *arg, const struct boot *boot), void *arg);
 
 #endif

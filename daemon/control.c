@@ -16,11 +16,19 @@
 
 #include "daemon/control_boots.h"
 #include "daemon/control_json.h"
+#include "daemon/control_progress.h"
 #include "daemon/log.h"
 #include "daemon/reload.h"
 #include "daemon/state.h"
+#include "daemon/timeline.h"
 
 #define CONTROL_PATIENCE_S 10
+
+enum follows {
+	FOLLOWS_NOTHING,
+	FOLLOWS_STEPS,	 /* each as it happens */
+	FOLLOWS_PROGRESS /* pictures of what runs, and news of what ended */
+};
 
 struct caller {
 	struct control *control;
@@ -33,15 +41,17 @@ struct caller {
 	struct control_query *query; /* runs: the answer comes later */
 	struct reload_waiter reload;
 	bool reloads; /* the same of `reload` */
-	bool follows, done;
+	enum follows follows;
+	bool done;
 };
 
 struct control {
 	struct netuki *netuki;
 	int fd;
 	int spare; /* a descriptor in reserve */
-	struct event *acceptable;
+	struct event *acceptable, *picture;
 	struct journal_reader reader;
+	struct timeline_watcher watcher;
 	unsigned n_callers;
 	LIST_HEAD(, caller) callers;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
@@ -77,27 +87,81 @@ static void write_line(struct caller *caller, json_t *value)
 	free(text);
 }
 
-static void on_journal(
-	struct journal_reader *reader, const struct journal_event *e)
+static bool has_followers(const struct control *control, enum follows what)
 {
-	struct control *control =
-		(struct control *)(void *)((char *)reader -
-					   offsetof(struct control, reader));
+	const struct caller *caller;
+
+	LIST_FOREACH (caller, &control->callers, link)
+		if (caller->follows == what)
+			return true;
+	return false;
+}
+
+/* The value goes to all who follow this. */
+static void tell_followers(
+	struct control *control, enum follows what, json_t *value)
+{
 	struct caller *caller, *next;
-	json_t *value = NULL;
 
 	for (caller = LIST_FIRST(&control->callers); caller; caller = next) {
 		next = LIST_NEXT(caller, link);
-		if (!caller->follows)
+		if (caller->follows != what)
 			continue;
-		if (!value)
-			value = control_event(e);
 		write_line(caller, value);
 		if (evbuffer_get_length(bufferevent_get_output(caller->bev)) >
 			CONTROL_MAX_BACKLOG)
 			caller_free(caller);
 	}
 	json_decref(value);
+}
+
+static void on_journal(
+	struct journal_reader *reader, const struct journal_event *e)
+{
+	struct control *control =
+		(struct control *)(void *)((char *)reader -
+					   offsetof(struct control, reader));
+
+	if (has_followers(control, FOLLOWS_STEPS))
+		tell_followers(control, FOLLOWS_STEPS, control_event(e));
+}
+
+static void on_news(struct timeline_watcher *watcher, const struct boot *boot)
+{
+	struct control *control =
+		(struct control *)(void *)((char *)watcher -
+					   offsetof(struct control, watcher));
+
+	if (has_followers(control, FOLLOWS_PROGRESS))
+		tell_followers(control, FOLLOWS_PROGRESS, control_news(boot));
+}
+
+/* As long as somebody looks. */
+static void on_picture(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval interval = {
+		.tv_usec = CONTROL_PROGRESS_MS * 1000};
+	struct control *control = arg;
+
+	(void)fd, (void)what;
+	if (!has_followers(control, FOLLOWS_PROGRESS))
+		return;
+	tell_followers(
+		control, FOLLOWS_PROGRESS, control_running(control->netuki));
+	event_add(control->picture, &interval);
+}
+
+static void follow(struct caller *caller, const json_t *request)
+{
+	json_t *reply = json_pack("{s:b}", "following", true);
+	bool progress = json_is_true(json_object_get(request, "progress"));
+
+	caller->follows = progress ? FOLLOWS_PROGRESS : FOLLOWS_STEPS;
+	bufferevent_set_timeouts(caller->bev, NULL, NULL);
+	write_line(caller, reply);
+	json_decref(reply);
+	if (progress && !evtimer_pending(caller->control->picture, NULL))
+		event_active(caller->control->picture, EV_TIMEOUT, 0);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
@@ -258,16 +322,12 @@ static void on_reloaded(void *arg, const struct reload_result *result)
 static void serve(struct caller *caller, const char *line)
 {
 	json_error_t error;
-	json_t *request = json_loads(line, 0, &error), *reply;
+	json_t *request = json_loads(line, 0, &error);
 	const char *command = control_text(request, "command");
 
 	if (command && strcmp(command, "boots") == 0 &&
 		json_is_true(json_object_get(request, "follow"))) {
-		caller->follows = true;
-		bufferevent_set_timeouts(caller->bev, NULL, NULL);
-		reply = json_pack("{s:b}", "following", true);
-		write_line(caller, reply);
-		json_decref(reply);
+		follow(caller, request);
 	} else if (command && strcmp(command, "reload") == 0) {
 		caller->reloads = true;
 		bufferevent_set_timeouts(caller->bev, NULL, NULL);
@@ -420,7 +480,10 @@ int control_new(struct netuki *netuki, struct control **ret)
 		EV_READ | EV_PERSIST, on_acceptable, control);
 	control->reader.read = on_journal;
 	journal_add_reader(&netuki->journal, &control->reader);
-	if (!control->acceptable) {
+	control->picture = evtimer_new(netuki->base, on_picture, control);
+	control->watcher.news = on_news;
+	timeline_watch(netuki->timeline, &control->watcher);
+	if (!control->acceptable || !control->picture) {
 		control_free(control);
 		return -ENOMEM;
 	}
@@ -434,10 +497,13 @@ void control_free(struct control *control)
 	if (!control)
 		return;
 	journal_remove_reader(&control->netuki->journal, &control->reader);
+	timeline_watch(control->netuki->timeline, NULL);
 	while (!LIST_EMPTY(&control->callers))
 		caller_free(LIST_FIRST(&control->callers));
 	if (control->acceptable)
 		event_free(control->acceptable);
+	if (control->picture)
+		event_free(control->picture);
 	close(control->spare);
 	close(control->fd);
 	unlink(control->path);

@@ -233,6 +233,27 @@ void http_service_free(struct http_service *s)
 	free(s);
 }
 
+void http_service_each(
+	const struct http_service *service, journal_progress *each, void *arg)
+{
+	const struct http_conn *conn;
+
+	TAILQ_FOREACH (conn, &service->conns, link) {
+		struct journal_event e = {
+			.kind = JOURNAL_HTTP_START,
+			.has_mac = conn->has_mac,
+			.mac = conn->mac,
+			.ip = http_peer_ip(conn),
+			.file = conn->path,
+			.bytes = conn->view_at - conn->begin_at,
+			.us = clock_us() - conn->begin_us,
+		};
+
+		if (conn->noted)
+			each(arg, &e, conn->view_end - conn->begin_at);
+	}
+}
+
 struct http_counts http_service_counts(const struct http_service *service)
 {
 	return service->counts;

@@ -30,6 +30,10 @@ void http_service_free(struct http_service *service);
 /* No new connections or requests; the answers under way go on. */
 void http_service_end_soon(struct http_service *service);
 
+/* Each download that runs. */
+void http_service_each(
+	const struct http_service *service, journal_progress *each, void *arg);
+
 struct http_counts {
 	uint64_t connections, over_cap, requests, completed, broken, timeouts;
 	uint64_t refused, bytes;

@@ -68,6 +68,10 @@ void journal_init(struct journal *journal);
 void journal_add_reader(struct journal *journal, struct journal_reader *r);
 void journal_remove_reader(struct journal *journal, struct journal_reader *r);
 
+/* For a download that runs: its start, with what it has sent so far. */
+typedef void journal_progress(
+	void *arg, const struct journal_event *e, uint64_t size);
+
 void journal_write(struct journal *journal, const struct journal_event *e);
 /* "tftp-done" */
 const char *journal_kind_name(enum journal_kind kind);

@@ -530,6 +530,23 @@ void tftp_service_free(struct tftp_service *s)
 	free(s);
 }
 
+void tftp_service_each(
+	struct tftp_service *service, journal_progress *each, void *arg)
+{
+	struct transfer *t;
+
+	for (size_t i = 0; i < TFTP_PEER_BUCKETS; i++) {
+		LIST_FOREACH (t, &service->by_peer[i], by_peer) {
+			struct journal_event e;
+
+			if (!t->started)
+				continue;
+			e = transfer_progress(t);
+			each(arg, &e, view_size(t->view));
+		}
+	}
+}
+
 struct tftp_counts tftp_service_counts(const struct tftp_service *service)
 {
 	return service->counts;

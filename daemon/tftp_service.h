@@ -28,6 +28,10 @@ void tftp_service_free(struct tftp_service *service);
 /* No new transfers; those under way go on. */
 void tftp_service_end_soon(struct tftp_service *service);
 
+/* Each transfer that has begun. */
+void tftp_service_each(
+	struct tftp_service *service, journal_progress *each, void *arg);
+
 struct tftp_counts {
 	uint64_t requests, refused, over_cap, completed, aborted, gave_up;
 	uint64_t failed, blocks, resent, bytes, not_allowed, strays;

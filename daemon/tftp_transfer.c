@@ -54,6 +54,11 @@ static struct journal_event event_of(struct transfer *t, enum journal_kind kind)
 	return e;
 }
 
+struct journal_event transfer_progress(struct transfer *t)
+{
+	return event_of(t, JOURNAL_TFTP_START);
+}
+
 static void unlink_transfer(struct transfer *t)
 {
 	struct tftp_service *s = t->service;

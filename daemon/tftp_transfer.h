@@ -134,6 +134,8 @@ struct tftp_arrival {
 void transfer_begin(struct tftp_service *s, struct tftp_port *port,
 	const struct tftp_arrival *a, const struct tftp_request *request,
 	struct view *view);
+/* Its start, with what was acknowledged so far. */
+struct journal_event transfer_progress(struct transfer *t);
 /* A datagram from its client came; t may be gone afterwards. */
 void transfer_take(struct transfer *t, const uint8_t *data, size_t len);
 /* The same request came again. */

@@ -21,6 +21,7 @@ struct timeline {
 	struct event *tick;
 	struct boot_metrics metrics;
 	struct log_limit limit; /* of lines about boots that failed */
+	struct timeline_watcher *watcher;
 };
 
 static void describe(void *arg, struct boot *b)
@@ -81,18 +82,41 @@ static void say_complete(const struct boot *b, const char *who)
 		(unsigned long long)b->blocks);
 }
 
-static void say_failure(const struct boot *b, const char *who)
+static void say_failure(
+	struct timeline *timeline, const struct boot *b, const char *who)
 {
 	const char *mode = boot_mode_name(b->mode);
 
+	if (!log_allow(&timeline->limit))
+		return;
 	log_warn("boot: %s: %s%s%s %s at step %s after %.3f s: %s", who,
 		b->image, b->image[0] ? " by " : "", mode ? mode : "",
 		boot_outcome_name(b->outcome), boot_step_name(b->step),
-		(double)(b->last_us - b->begin_us) / 1e6,
-		b->why[0] ? b->why : boot_step_hint(b->step));
+		(double)(b->last_us - b->begin_us) / 1e6, boot_reason(b));
 }
 
-/* One line when the image is whole, one for the guest's word or a failure. */
+/* Once when the image is whole, once for the guest's word or a failure. */
+static bool is_news(const struct boot *b, bool gone)
+{
+	switch (b->outcome) {
+	case BOOT_OUTCOME_COMPLETE:
+		return !gone && (b->at_us[BOOT_AT_LAST_BYTE] == b->last_us ||
+					b->at_us[BOOT_AT_UP] == b->last_us);
+	case BOOT_OUTCOME_ELSEWHERE:
+		return gone || b->at_us[BOOT_AT_UP] == b->last_us;
+	case BOOT_OUTCOME_LOCAL:
+	case BOOT_OUTCOME_ABANDONED:
+	case BOOT_OUTCOME_LOOPED:
+	case BOOT_OUTCOME_FAILED:
+	case BOOT_OUTCOME_LOST:
+		return gone;
+	case BOOT_OUTCOME_RUNNING:
+	case BOOT_OUTCOME_MAX:
+		break;
+	}
+	return false;
+}
+
 static void say(struct timeline *timeline, const struct boot *b, bool gone)
 {
 	char who[BOOT_MACHINE_MAX + MAC_TEXT_LEN + 1];
@@ -100,41 +124,19 @@ static void say(struct timeline *timeline, const struct boot *b, bool gone)
 
 	mac_format(&b->mac, ':', mac);
 	snprintf(who, sizeof(who), "%s", b->machine[0] ? b->machine : mac);
-	switch (b->outcome) {
-	case BOOT_OUTCOME_COMPLETE:
-		if (gone)
-			break;
-		if (b->at_us[BOOT_AT_LAST_BYTE] == b->last_us)
-			say_complete(b, who);
-		else if (b->at_us[BOOT_AT_UP] == b->last_us)
-			log_info("boot: %s: up after %.3f s", who,
-				seconds(b, BOOT_AT_UP));
-		break;
-	case BOOT_OUTCOME_ELSEWHERE:
-		if (gone)
-			log_info("boot: %s: sent to %s%s", who, b->image,
-				b->at_us[BOOT_AT_UP] ? ""
-						     : ", not heard of "
-						       "since");
-		else if (b->at_us[BOOT_AT_UP] == b->last_us)
-			log_info("boot: %s: up after %.3f s", who,
-				seconds(b, BOOT_AT_UP));
-		break;
-	case BOOT_OUTCOME_LOCAL:
-		if (gone)
-			log_info("boot: %s: sent to its own disk", who);
-		break;
-	case BOOT_OUTCOME_ABANDONED:
-	case BOOT_OUTCOME_LOOPED:
-	case BOOT_OUTCOME_FAILED:
-	case BOOT_OUTCOME_LOST:
-		if (gone && log_allow(&timeline->limit))
-			say_failure(b, who);
-		break;
-	case BOOT_OUTCOME_RUNNING:
-	case BOOT_OUTCOME_MAX:
-		break;
-	}
+	if (b->outcome == BOOT_OUTCOME_LOCAL)
+		log_info("boot: %s: sent to its own disk", who);
+	else if (b->outcome == BOOT_OUTCOME_ELSEWHERE && gone)
+		log_info("boot: %s: sent to %s%s", who, b->image,
+			b->at_us[BOOT_AT_UP] ? "" : ", not heard of since");
+	else if (b->outcome != BOOT_OUTCOME_COMPLETE &&
+		 b->outcome != BOOT_OUTCOME_ELSEWHERE)
+		say_failure(timeline, b, who);
+	else if (b->at_us[BOOT_AT_UP] == b->last_us)
+		log_info("boot: %s: up after %.3f s", who,
+			seconds(b, BOOT_AT_UP));
+	else
+		say_complete(b, who);
 }
 
 /*
@@ -154,7 +156,11 @@ static void on_changed(void *arg, const struct boot *b, bool gone)
 	boot_metrics_count(&timeline->metrics, b, gone);
 	if (is_noise(b))
 		return;
-	say(timeline, b, gone);
+	if (is_news(b, gone)) {
+		say(timeline, b, gone);
+		if (timeline->watcher)
+			timeline->watcher->news(timeline->watcher, b);
+	}
 	history_put(timeline->netuki->history, b);
 }
 
@@ -175,6 +181,16 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 const struct boot_metrics *timeline_metrics(const struct timeline *timeline)
 {
 	return &timeline->metrics;
+}
+
+struct boots *timeline_boots(const struct timeline *timeline)
+{
+	return timeline->boots;
+}
+
+void timeline_watch(struct timeline *timeline, struct timeline_watcher *watcher)
+{
+	timeline->watcher = watcher;
 }
 
 struct timeline *timeline_new(struct netuki *netuki)

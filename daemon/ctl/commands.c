@@ -8,6 +8,7 @@
 #include "daemon/ctl/report.h"
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/since.h"
+#include "daemon/ctl/text.h"
 
 static const char for_all[] = "jcVh";
 
@@ -174,6 +175,8 @@ static const char *ask_boots(json_t *request, const struct arguments *args)
 		json_object_set_new(request, "limit",
 			json_integer(number_from(args->limit)));
 	put_true(request, "follow", args->follow);
+	put_true(request, "progress",
+		args->follow && !args->json && text_is_terminal());
 	if (args->n_operands)
 		put_text(request, "machine", args->operand[0]);
 	return put_since(request, args->since);
@@ -291,14 +294,17 @@ static const struct command commands[] = {
 		.more = "--follow",
 		.max = 1,
 		.options = "fsl",
-		.summary = "the latest boots, or each step as it happens",
+		.summary = "the latest boots, or those that run now",
 		.help = "One line a boot, the latest first. MACHINE is a name "
 			"or a MAC address. STEP is\n"
 			"the furthest one that was begun; IMAGE WHOLE and UP "
 			"are the times from the\n"
 			"machine's first packet to the image's last byte, and "
 			"to the guest's own word\n"
-			"that it is up. --follow prints one line a step.\n",
+			"that it is up. --follow shows the boots that run, "
+			"with a bar for what each loads,\n"
+			"and says how each ended; if it is not to a terminal, "
+			"one line a step.\n",
 		.ask = ask_boots,
 		.show = show_boots},
 	{.name = "boot",

@@ -86,8 +86,8 @@ static void put_range(const json_t *report, FILE *out)
 
 	json_array_foreach(json_object_get(report, "groups"), i, g)
 	{
-		double begin = json_number_value(json_object_get(g, "first"));
-		double end = json_number_value(json_object_get(g, "last"));
+		double begin = real_of(g, "first");
+		double end = real_of(g, "last");
 
 		if (!count || begin < first)
 			first = begin;

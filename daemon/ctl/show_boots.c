@@ -4,16 +4,12 @@
 #include <time.h>
 
 #include "daemon/ctl/commands.h"
+#include "daemon/ctl/progress.h"
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/table.h"
 #include "daemon/ctl/text.h"
 
 #define BAR 48
-
-static double real_of(const json_t *o, const char *key)
-{
-	return json_number_value(json_object_get(o, key));
-}
 
 /* "12.3 s"; NULL if it is not known. */
 static const char *seconds_of(
@@ -36,22 +32,6 @@ static const char *time_of(const json_t *boot, char *buf, size_t cap)
 	return buf;
 }
 
-static const char *rate_of(const json_t *boot, char *buf, size_t cap)
-{
-	double seconds = real_of(boot, "transfer-seconds");
-
-	if (seconds <= 0)
-		return NULL;
-	snprintf(buf, cap, "%.1f MB/s", real_of(boot, "bytes") / 1e6 / seconds);
-	return buf;
-}
-
-static const char *who(const json_t *boot)
-{
-	return text_of(boot, "machine") ? text_of(boot, "machine")
-					: text_of(boot, "mac");
-}
-
 void show_boots(const json_t *answer, const struct arguments *args)
 {
 	static const char *const headings[] = {"ID", "STARTED", "MACHINE",
@@ -62,7 +42,10 @@ void show_boots(const json_t *answer, const struct arguments *args)
 	json_t *b;
 
 	if (args->follow) {
-		show_event(answer, args);
+		if (text_of(answer, "event"))
+			show_event(answer, args);
+		else
+			progress_show(answer);
 		return;
 	}
 	table_init(&table, 10, headings);
@@ -71,11 +54,11 @@ void show_boots(const json_t *answer, const struct arguments *args)
 		const json_t *times = json_object_get(b, "times");
 		char id[24], started[40], whole[40], up[40], rate[40];
 		const char *cells[] = {id, time_of(b, started, sizeof(started)),
-			who(b), text_of(b, "mode"), text_of(b, "image"),
+			who_text(b), text_of(b, "mode"), text_of(b, "image"),
 			text_of(b, "outcome"), text_of(b, "step"),
 			seconds_of(times, "last_byte", whole, sizeof(whole)),
 			seconds_of(times, "up", up, sizeof(up)),
-			rate_of(b, rate, sizeof(rate))};
+			rate_text(b, rate, sizeof(rate))};
 
 		snprintf(id, sizeof(id), "%lld", number_of(b, "id"));
 		table_add(&table, cells);
@@ -93,7 +76,7 @@ static void show_transfer(const json_t *b)
 	printf("%-12s %s in %.3f s, %s", "transfer",
 		size_text(number_of(b, "bytes"), size, sizeof(size)),
 		real_of(b, "transfer-seconds"),
-		rate_of(b, rate, sizeof(rate)) ? rate : "-");
+		rate_text(b, rate, sizeof(rate)) ? rate : "-");
 	if (number_of(b, "broken"))
 		printf(", broken off %lld times", number_of(b, "broken"));
 	puts("");

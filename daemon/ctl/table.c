@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "daemon/ctl/text.h"
 
 void table_init(struct table *table, size_t n, const char *const *headings)
 {
@@ -33,10 +34,9 @@ void table_add(struct table *table, const char *const *cells)
 /* NO_COLOR: no-color.org. */
 static bool may_be_bold(void)
 {
-	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+	const char *no = getenv("NO_COLOR");
 
-	return isatty(STDOUT_FILENO) && !(no && *no) && term &&
-	       strcmp(term, "dumb") != 0;
+	return text_is_terminal() && !(no && *no);
 }
 
 void table_print(const struct table *table)

@@ -1,6 +1,9 @@
 #include "daemon/ctl/text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 const char *text_of(const json_t *o, const char *key)
 {
@@ -10,6 +13,11 @@ const char *text_of(const json_t *o, const char *key)
 long long number_of(const json_t *o, const char *key)
 {
 	return json_integer_value(json_object_get(o, key));
+}
+
+double real_of(const json_t *o, const char *key)
+{
+	return json_number_value(json_object_get(o, key));
 }
 
 bool is_true(const json_t *o, const char *key)
@@ -42,6 +50,29 @@ const char *ago_text(const json_t *o, char *buf, size_t cap)
 	else
 		snprintf(buf, cap, "%lld h ago", s / 3600);
 	return buf;
+}
+
+const char *rate_text(const json_t *o, char *buf, size_t cap)
+{
+	double seconds = real_of(o, "transfer-seconds");
+
+	if (seconds <= 0)
+		return NULL;
+	snprintf(buf, cap, "%.1f MB/s", real_of(o, "bytes") / 1e6 / seconds);
+	return buf;
+}
+
+const char *who_text(const json_t *o)
+{
+	return text_of(o, "machine") ? text_of(o, "machine")
+				     : text_of(o, "mac");
+}
+
+bool text_is_terminal(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
 }
 
 void text_line(const char *label, const char *value)

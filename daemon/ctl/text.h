@@ -12,12 +12,19 @@
 const char *text_of(const json_t *o, const char *key);
 /* 0 if it is no number. */
 long long number_of(const json_t *o, const char *key);
+double real_of(const json_t *o, const char *key);
 bool is_true(const json_t *o, const char *key);
 /* The rest return buf. */
 /* "512 B", "16.7 MB" */
 const char *size_text(long long bytes, char *buf, size_t cap);
 /* "12 s ago", of "seconds-ago"; NULL if that is not there. */
 const char *ago_text(const json_t *o, char *buf, size_t cap);
+/* "12.3 MB/s", of "bytes" and "transfer-seconds"; NULL if not known. */
+const char *rate_text(const json_t *o, char *buf, size_t cap);
+/* The machine's name, or else its MAC address. */
+const char *who_text(const json_t *o);
+/* May what goes out be more than text? */
+bool text_is_terminal(void);
 /* A label and its value as one line; nothing if there is no value. */
 void text_line(const char *label, const char *value);
 

@@ -362,7 +362,8 @@ static const struct {
 		"11 script b\n"
 		"12 http-start a file=images/x.efi\n"
 		"13 http-done a file=images/x.efi bytes=9 ms=1000\n",
-		"b ipxe ipxe lost script - script=0 machine\n"
+		"b ipxe ipxe lost script - script=0 machine "
+		"why=netukid ended\n"
 		"a ipxe ipxe complete image x.efi script=0 first_byte=2 "
 		"last_byte=3 bytes=9 transfer=1 machine\n"},
 };
@@ -545,37 +546,10 @@ static void test_cases(void **state)
 	assert_int_equal(bad, 0);
 }
 
-/* Whoever invents machines makes room for his own at the others' cost only. */
-static void test_bounded(void **state)
-{
-	struct out out = {0};
-	struct boots_hooks hooks = {NULL, NULL, NULL, &out};
-	struct boots *boots = boots_new(&hooks);
-	struct journal_event e = {
-		.kind = JOURNAL_REQUEST,
-		.has_mac = true,
-		.firmware = PXE_FIRMWARE_UEFI,
-		.arch = ARCH_X64,
-	};
-
-	(void)state;
-	for (uint32_t i = 1; i <= BOOTS_MAX + 1000; i++) {
-		e.t_us = i;
-		e.ip = i;
-		memcpy(e.mac.b + 2, &i, sizeof(i));
-		boots_take(boots, &e);
-	}
-	assert_int_equal(boots_count(boots), BOOTS_MAX);
-	boots_tick(boots, e.t_us + BOOTS_IDLE_US + 1);
-	assert_int_equal(boots_count(boots), 0);
-	boots_free(boots);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
-		cmocka_unit_test(test_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
