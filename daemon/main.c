@@ -26,6 +26,7 @@
 #include "daemon/netuki.h"
 #include "daemon/notify.h"
 #include "daemon/pins.h"
+#include "daemon/privileges.h"
 #include "daemon/ra_service.h"
 #include "daemon/reload.h"
 #include "daemon/state.h"
@@ -39,13 +40,15 @@
 struct options {
 	const char *config;
 	const char *inspect; /* NULL, or the file */
+	const char *user;    /* NULL: not said */
 	bool check, debug, json;
 };
 
 static void usage(FILE *out)
 {
 	fprintf(out,
-		"Usage: netukid [--config FILE] [--check] [--debug]\n"
+		"Usage: netukid [--config FILE] [--check] [--user NAME] "
+		"[--debug]\n"
 		"       netukid --inspect FILE.efi [--json]\n"
 		"\n"
 		"Boots machines from Unified Kernel Images, beside the DHCP "
@@ -59,6 +62,10 @@ static void usage(FILE *out)
 		"  -i, --inspect FILE print what is in an image, how it can be "
 		"booted, and exit\n"
 		"      --json         the same as JSON\n"
+		"  -u, --user NAME    started as root, who to become once the "
+		"ports are open;\n"
+		"                     root: nobody else (netuki, if there is "
+		"such a user)\n"
 		"  -d, --debug        log every step of every boot\n"
 		"  -V, --version      print the version\n"
 		"  -h, --help         print this\n"
@@ -77,6 +84,7 @@ static int parse_options(int argc, char **argv, struct options *ret)
 		{"check", no_argument, NULL, 't'},
 		{"inspect", required_argument, NULL, 'i'},
 		{"json", no_argument, NULL, 'j'},
+		{"user", required_argument, NULL, 'u'},
 		{"debug", no_argument, NULL, 'd'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
@@ -85,7 +93,7 @@ static int parse_options(int argc, char **argv, struct options *ret)
 	int c;
 
 	*ret = (struct options){.config = DEFAULT_CONFIG};
-	while ((c = getopt_long(argc, argv, "c:ti:dVh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:ti:u:dVh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			ret->config = optarg;
@@ -98,6 +106,9 @@ static int parse_options(int argc, char **argv, struct options *ret)
 			break;
 		case 'j':
 			ret->json = true;
+			break;
+		case 'u':
+			ret->user = optarg;
 			break;
 		case 'd':
 			ret->debug = true;
@@ -173,61 +184,49 @@ static int start_base(struct netuki *netuki)
 	return 0;
 }
 
-static int start_history(struct netuki *netuki)
+/* Those that are not there: the user that it becomes could not. */
+static void make_directories(
+	const struct config *config, const struct privileges *privileges)
 {
-	const struct history_limits limits = {
-		.max_boots = netuki->config->history_max_boots,
-		.max_days = netuki->config->history_max_days,
-	};
+	char *control = strdup(config->control);
+	char *slash = control ? strrchr(control, '/') : NULL;
 
-	netuki->history = history_new(
-		netuki->base, netuki->worker, netuki->config->state, &limits);
-	if (netuki->history)
-		netuki->timeline = timeline_new(netuki);
-	return netuki->timeline ? 0 : -ENOMEM;
+	privileges_make_directory(privileges, config->state);
+	if (slash && slash != control) {
+		*slash = '\0';
+		privileges_make_directory(privileges, control);
+	}
+	free(control);
 }
 
-static int start(struct netuki *netuki, struct reading *reading)
+/* What is needed before the first socket, and touches no file. */
+static int start_basis(struct netuki *netuki)
 {
-	const struct config *config = reading->config;
 	int err = start_base(netuki);
 
-	netuki->config = reading->config;
-	netuki->loaders = reading->loaders;
-	reading->config = NULL;
-	reading->loaders = NULL;
 	journal_init(&netuki->journal);
 	netuki->started_us = clock_us();
 	netuki->clients = clients_new();
-	if (!netuki->clients)
+	if (!err && !netuki->clients)
 		err = -ENOMEM;
 	if (!err)
-		err = netifs_new(netuki->base, config, &netuki->netifs);
-	if (!err && !(netuki->watcher = watcher_new(netuki)))
-		err = -ENOMEM;
+		err = netifs_new(netuki->base, netuki->config, &netuki->netifs);
 	if (!err && !(netuki->worker = worker_new(netuki->base)))
 		err = -ENOMEM;
-	if (!err)
-		err = images_new(netuki->base, netuki->worker, config->images,
-			&netuki->images);
-	if (!err) {
-		images_set_pins(netuki->images, reading->pins);
-		reading->pins = NULL;
-	}
-	if (err) {
-		log_error("cannot start: %s", strerror(-err));
-		return err;
-	}
-	err = state_new(
-		netuki->base, netuki->worker, config->state, &netuki->state);
-	if (err)
-		return err;
-	err = start_history(netuki);
-	if (err)
-		return err;
-	netuki->boot_once = boot_once_new(netuki);
-	if (!netuki->boot_once)
-		return -ENOMEM;
+	if (!err && !(netuki->watcher = watcher_new(netuki)))
+		err = -ENOMEM;
+	if (!err && !(netuki->timeline = timeline_new(netuki)))
+		err = -ENOMEM;
+	if (!err && !(netuki->boot_once = boot_once_new(netuki)))
+		err = -ENOMEM;
+	return err;
+}
+
+static int start_sockets(struct netuki *netuki)
+{
+	const struct config *config = netuki->config;
+	int err = 0;
+
 	if (config->dhcp.enabled)
 		err = dhcp_service_new(netuki, &netuki->dhcp);
 	if (!err && netuki->dhcp && config->dhcp.ipxe_ra)
@@ -238,8 +237,64 @@ static int start(struct netuki *netuki, struct reading *reading)
 		err = http_service_new(netuki, &netuki->http);
 	if (!err)
 		err = control_new(netuki, &netuki->control);
+	return err;
+}
+
+/* What reads and writes files, and has threads. */
+static int start_files(struct netuki *netuki, struct reading *reading)
+{
+	const struct config *config = netuki->config;
+	const struct history_limits limits = {
+		.max_boots = config->history_max_boots,
+		.max_days = config->history_max_days,
+	};
+	int err = worker_run(netuki->worker);
+
 	if (!err)
-		err = reloader_new(netuki, reading, &netuki->reloader);
+		err = images_new(netuki->base, netuki->worker, config->images,
+			&netuki->images);
+	if (err) {
+		log_error("cannot start: %s", strerror(-err));
+		return err;
+	}
+	images_set_pins(netuki->images, reading->pins);
+	reading->pins = NULL;
+	err = state_new(
+		netuki->base, netuki->worker, config->state, &netuki->state);
+	if (err)
+		return err;
+	netuki->history = history_new(
+		netuki->base, netuki->worker, config->state, &limits);
+	if (!netuki->history)
+		return -ENOMEM;
+	return reloader_new(netuki, reading, &netuki->reloader);
+}
+
+/* Only the sockets are opened with what privileges there are. */
+static int start(
+	struct netuki *netuki, struct reading *reading, const char *user)
+{
+	struct privileges privileges;
+	int err;
+
+	netuki->config = reading->config;
+	netuki->loaders = reading->loaders;
+	reading->config = NULL;
+	reading->loaders = NULL;
+	err = start_basis(netuki);
+	if (err) {
+		log_error("cannot start: %s", strerror(-err));
+		return err;
+	}
+	err = privileges_find(user, &privileges);
+	if (err)
+		return err;
+	make_directories(netuki->config, &privileges);
+	err = start_sockets(netuki);
+	if (!err)
+		err = privileges_drop(&privileges, netuki->config->state);
+	if (!err)
+		err = start_files(netuki, reading);
 	return err;
 }
 
@@ -321,7 +376,7 @@ int main(int argc, char **argv)
 	/* A file that may not grow is an error to be told, not an end. */
 	signal(SIGXFSZ, SIG_IGN);
 	raise_limits();
-	status = start(&netuki, &reading) ? 1 : 0;
+	status = start(&netuki, &reading, options.user) ? 1 : 0;
 	reading_done(&reading);
 	if (!status)
 		run(&netuki);

@@ -1,5 +1,6 @@
 #include "daemon/worker.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -82,12 +83,12 @@ static void on_finished(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static bool start_threads(struct worker *w)
+int worker_run(struct worker *w)
 {
 	while (w->n_threads < WORKER_THREADS &&
 		pthread_create(&w->thread[w->n_threads], NULL, run, w) == 0)
 		w->n_threads++;
-	return w->n_threads > 0;
+	return w->n_threads ? 0 : -EAGAIN;
 }
 
 struct worker *worker_new(struct event_base *base)
@@ -104,7 +105,7 @@ struct worker *worker_new(struct event_base *base)
 	if (w->wake >= 0)
 		w->event = event_new(
 			base, w->wake, EV_READ | EV_PERSIST, on_finished, w);
-	if (!w->event || event_add(w->event, NULL) || !start_threads(w)) {
+	if (!w->event || event_add(w->event, NULL)) {
 		worker_free(w);
 		return NULL;
 	}

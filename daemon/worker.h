@@ -16,8 +16,13 @@ struct worker_job;
 
 #define WORKER_THREADS 4
 
-/* NULL if threads cannot be had. */
+/* NULL if memory is short. Jobs wait until worker_run(). */
 struct worker *worker_new(struct event_base *base);
+/*
+ * Start the threads, which have the privileges that their maker has now: once
+ * it needs them no more. 0, or -EAGAIN if there cannot be any.
+ */
+int worker_run(struct worker *worker);
 /*
  * Waits for the jobs that run; those that have not begun are dropped. `done`
  * is called for none of them any more, `drop` for all.

@@ -134,7 +134,7 @@ class Netukid(Server):
             f"http: {{port: {self.port}}}\nmachines:\n"
             f"  - {{name: s, mac: {MAC.replace('-', ':')}, mode: local}}\n"
             f"{entries}")
-        return [paths.built("netukid"), "--config", config]
+        return paths.netukid(config)
 
     def path(self, name):
         """A script is made anew for each request."""

@@ -293,7 +293,7 @@ class Lab:
         return self.tmp / "control.sock"
 
     def start_netukid(self, config, host="netuki", timeout=20, check_ready=True,
-                      env=None):
+                      env=None, user="root"):
         """Starts netukid on HOST with the text CONFIG, and waits for it.
 
         It is ready when it says so in a datagram (READY=1), or, should it
@@ -303,7 +303,7 @@ class Lab:
         path.write_text(config)
         notify = self._notify_socket()
         process = self.spawn(
-            [paths.built("netukid"), "--config", path], host, "netukid",
+            paths.netukid(path, user), host, "netukid",
             {"NOTIFY_SOCKET": notify.getsockname(), **(env or {})})
         with notify:
             if check_ready:

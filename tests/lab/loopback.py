@@ -104,8 +104,7 @@ class Loopback:
         self._starts += 1
         log = self.tmp / f"netukid-{self._starts}.log"
         self.netukid = Process(
-            "netukid", [paths.built("netukid"), "--config", self.config],
-            None, log, env)
+            "netukid", paths.netukid(self.config), None, log, env)
         deadline = time.monotonic() + timeout
         while not self.answers():
             self.netukid.require_running()

@@ -53,6 +53,15 @@ def program(name):
     return found
 
 
+def netukid(config, user="root"):
+    """The command that starts netukid, and has it be USER if it can.
+
+    Not whom it would choose: that depends on what this machine has.
+    """
+    change = ["--user", user] if os.geteuid() == 0 else []
+    return [built("netukid"), "--config", config, *change]
+
+
 def built(name):
     """The path of a program of ours, e.g. netukid; raises Missing."""
     path = BUILD / name

@@ -98,7 +98,7 @@ class Served:
                 shutil.copyfile(self.image(), target)
                 os.utime(target, (1e9, 1e9))
         self.process = Process(
-            "netukid", [paths.built("netukid"), "--config", path], None,
+            "netukid", paths.netukid(path), None,
             self.folder / "netukid.log", None, self.folder)
         deadline = time.monotonic() + 20
         while True:

@@ -135,8 +135,8 @@ class Netukid:
     def start(self):
         """Starts it, and waits until it answers."""
         self.process = Process(
-            "netukid", [paths.built("netukid"), "--config",
-                        self.write_config()], None, self.tmp / "log")
+            "netukid", paths.netukid(self.write_config()), None,
+            self.tmp / "log")
         self.wait(lambda: self.status("/healthz") == 200, "an answer")
         return self
 

@@ -327,8 +327,8 @@ def test_second_instance_names_the_port():
         path = lab.tmp / "second.yaml"
         text = appliance.config(lab).replace("control.sock", "second.sock")
         path.write_text(text)
-        done = lab.run([paths.built("netukid"), "--config", path],
-                       lab.ns("netuki"), timeout=20, check=False)
+        done = lab.run(paths.netukid(path), lab.ns("netuki"), timeout=20,
+                       check=False)
         said = (done.stdout + done.stderr).strip().splitlines()
         about = [line for line in said if "port" in line]
         harness.check(done.returncode == 1, f"status {done.returncode}")

@@ -42,6 +42,7 @@ static void rig_init(struct rig *rig)
 	assert_non_null(rig->base);
 	rig->worker = worker_new(rig->base);
 	assert_non_null(rig->worker);
+	assert_int_equal(worker_run(rig->worker), 0);
 	assert_int_equal(
 		state_new(rig->base, rig->worker, directory, &rig->state), 0);
 }
