@@ -342,6 +342,7 @@ static void say_hello(const struct netuki *netuki)
 static void run(struct netuki *netuki)
 {
 	struct drain *drain = drain_new(netuki);
+	struct event *watchdog = notify_watchdog(netuki->base);
 
 	if (drain) {
 		say_hello(netuki);
@@ -349,6 +350,8 @@ static void run(struct netuki *netuki)
 		event_base_dispatch(netuki->base);
 		notify_state("STOPPING=1");
 	}
+	if (watchdog)
+		event_free(watchdog);
 	drain_free(drain);
 }
 

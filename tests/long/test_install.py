@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -212,6 +213,26 @@ def test_removed_it_keeps_what_a_person_made():
         install(box, package())
         service(box)
         harness.equal(mode(box), "tftp-uki", "mode of the new installation")
+
+
+def test_stopped_loop_is_ended_and_started_again():
+    with clean_machine() as (_, box):
+        install(box, package())
+        box.run("mkdir", "/run/systemd/system/netukid.service.d")
+        box.run("sh", "-c", "printf '[Service]\\nWatchdogSec=2\\n' "
+                ">/run/systemd/system/netukid.service.d/soon.conf")
+        box.run("systemctl", "daemon-reload")
+        box.run("systemctl", "restart", "netukid")
+        old = service(box)
+        time.sleep(5)
+        harness.equal(service(box), old, "a loop that turns")
+        box.run("kill", "-STOP", old)
+        deadline = time.monotonic() + 60
+        while box.out("systemctl", "show", "-P", "NRestarts",
+                      "netukid") == "0":
+            harness.check(time.monotonic() < deadline, "it stands still")
+            time.sleep(0.2)
+        harness.check("Watchdog timeout" in log(box), log(box))
 
 
 def test_autopkgtest():

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -336,6 +336,40 @@ def test_second_instance_names_the_port():
             port in about[0] for port in ("67", "4011", "69", "80")),
             f"it said: {said}")
         lab.netukid.require_running()
+
+
+@harness.cases(
+    for_it={"pid": None, "wanted": True},
+    for_another={"pid": "1", "wanted": False},
+)
+def test_watchdog(pid, wanted):
+    """As long as the loop turns, and only then, the watchdog hears of it."""
+    told = {"WATCHDOG_PID": pid} if pid else {}
+    with Lab() as lab, socket.socket(socket.AF_UNIX,
+                                     socket.SOCK_DGRAM) as manager:
+        appliance.network(lab, dhcp=False)
+        manager.bind(str(lab.tmp / "manager"))
+        manager.settimeout(20)
+        netukid = lab.start_netukid(
+            appliance.config(lab), check_ready=False, env={
+                "WATCHDOG_USEC": "1000000", **told,
+                "NOTIFY_SOCKET": str(lab.tmp / "manager")})
+        harness.equal(manager.recv(4096), b"READY=1", "first word")
+        if not wanted:
+            manager.settimeout(2)
+            with suppress(TimeoutError):
+                raise harness.Failure(f"it says {manager.recv(4096)}")
+            return
+        begun = time.monotonic()
+        for _ in range(4):
+            harness.equal(manager.recv(4096), b"WATCHDOG=1", "next word")
+        harness.check(time.monotonic() - begun > 1.5, "far too often")
+        netukid.send(signal.SIGSTOP)
+        manager.settimeout(2)
+        with suppress(TimeoutError):
+            manager.recv(4096)  # said before it was stopped
+            raise harness.Failure(f"stopped, it says {manager.recv(4096)}")
+        netukid.send(signal.SIGCONT)
 
 
 def test_end_by_signal():
