@@ -77,7 +77,7 @@ static uint64_t timeout(const struct tftp_send *s)
 	us <<= min_u32(s->tries, DOUBLED_MAX);
 	/* Let the echo that is_echo() looks for come first. */
 	if (s->late_us > 0)
-		us += us / 4;
+		us += us / 2;
 	return min_u64(us, most);
 }
 
@@ -230,21 +230,40 @@ static struct tftp_action acked_part(struct tftp_send *s, uint64_t now_us)
 /*
  * Karn: the ACK of a block that was sent twice measures nothing. But if it
  * was the first sending's and only late, the second one's follows it at the
- * distance at which they were sent: then the timer is too short for this path.
+ * distance at which they were sent, or thereabouts where others share the
+ * path: then the timer is too short for it.
  */
 static bool is_echo(const struct tftp_send *s, uint64_t now_us)
 {
 	uint64_t apart = s->echo_us - s->progress_us;
 
-	return now_us + apart / 4 >= s->echo_us &&
-	       now_us <= s->echo_us + apart / 4;
+	return now_us + apart / 2 >= s->echo_us &&
+	       now_us <= s->echo_us + apart / 2;
+}
+
+/*
+ * So nothing was lost. If what went twice was a window, each of its blocks
+ * will be answered, which asks for nothing; and the answer to what is under
+ * way will take as long as this one did.
+ */
+static void was_late(struct tftp_send *s, uint64_t now_us)
+{
+	uint64_t before_us = s->deadline_us;
+
+	measure(s, s->late_us);
+	s->late_us = 0;
+	s->rolled = true;
+	if (s->pausing || before_us <= now_us)
+		return;
+	expect_by(s, s->sent_us, timeout(s));
+	s->deadline_us = max_u64(s->deadline_us, before_us);
 }
 
 static struct tftp_action acked_again(struct tftp_send *s, uint64_t now_us)
 {
 	if (s->late_us > 0) {
 		if (is_echo(s, now_us))
-			measure(s, s->late_us);
+			was_late(s, now_us);
 		s->late_us = 0;
 		return wait_action;
 	}
