@@ -426,7 +426,9 @@ void tftp_send_delayed(struct tftp_send *s, uint64_t now_us)
 	if (s->ended != TFTP_STEP_WAIT)
 		return;
 	s->deadline_us = now_us + (s->deadline_us - s->sent_us);
-	s->progress_us += now_us - s->sent_us;
+	/* Progress may have been made since what is sent only now. */
+	s->progress_us =
+		min_u64(s->progress_us + (now_us - s->sent_us), now_us);
 	if (s->top_us == s->sent_us)
 		s->top_us = now_us;
 	if (s->again_us == s->sent_us)
