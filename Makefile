@@ -144,7 +144,8 @@ $(B)/tests/shim/%.so: tests/shim/%.c
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -g $(WARNINGS) -shared -fPIC \
 		-o $@ $< -ldl
 
-tests: all $(TESTS) $(REPLAYS) $(SHIMS)
+# A client of the benchmarks plays a storm of machines in the tests, too.
+tests: all $(TESTS) $(REPLAYS) $(SHIMS) $(B)/tests/bench/bench_tftp
 
 unit: tests
 	tests/run --build $(B) --unit $(if $(ONLY),--only '$(ONLY)')

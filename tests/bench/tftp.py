@@ -87,10 +87,8 @@ COLUMNS = ("mb_s", "cpu", "p50_ms", "p99_ms", "max_ms", "spread", "timeouts",
 
 def start_netukid(lab, ns, root):
     """netukid on loopback; its loaders are the files."""
-    more = ("interfaces: [lo]\ndhcp: {enabled: false}\nmachines:\n" + "".join(
-        f"  - {{name: {path.stem}, mac: '52:54:00:bb:00:{number:02x}', "
-        f"loaders: {{x64: {path}}}}}\n"
-        for number, path in enumerate(sorted(root.iterdir()))))
+    more = ("interfaces: [lo]\ndhcp: {enabled: false}\n" +
+            appliance.loaders(*sorted(root.iterdir())))
     return lab.start_netukid(appliance.config(lab, [], more), ns)
 
 

@@ -32,6 +32,16 @@ def config(lab, machines=(), more=""):
     return "\n".join(lines) + "\n" + more
 
 
+def loaders(*files):
+    """The text of a machine for each of FILES, which is its loader.
+
+    So TFTP serves them under their names.
+    """
+    return "machines:\n" + "".join(
+        f"  - {{name: {file.stem}, mac: '52:54:00:bb:00:{number:02x}', "
+        f"loaders: {{x64: {file}}}}}\n" for number, file in enumerate(files))
+
+
 def quote(value):
     """VALUE as a YAML scalar; quoted where a plain one could be mistaken."""
     text = str(value)

@@ -29,10 +29,7 @@ def served(more="", mtu=None):
         lab.host("client", "10.77.0.50/24", "10.77.0.51/24")
         for name, data in (("small", CONTENT), ("bulk", BULK)):
             (lab.tmp / f"{name}.bin").write_bytes(data)
-        text = ("machines:\n" + "".join(
-            f"  - {{name: {name}, mac: '52:54:00:bb:00:0{number}', "
-            f"loaders: {{x64: {lab.tmp}/{name}.bin}}}}\n"
-            for number, name in enumerate(("small", "bulk"))))
+        text = appliance.loaders(lab.tmp / "small.bin", lab.tmp / "bulk.bin")
         if mtu:
             netns.ip("route", "add", "10.77.0.50/32", "dev", "eth0", "mtu",
                      mtu, ns=lab.ns("netuki"))
