@@ -151,7 +151,7 @@ unit: tests
 	tests/run --build $(B) --unit $(if $(ONLY),--only '$(ONLY)')
 
 check: install-check
-	$(MAKE) tests
+	$(MAKE) tests $(BENCHES)
 	tests/run --build $(B) $(if $(ONLY),--only '$(ONLY)')
 
 check-long: install-check

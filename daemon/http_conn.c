@@ -10,7 +10,7 @@
 
 #define IN_SIZE		(HTTP_MAX_HEAD + 1)
 #define ANSWERS_AT_ONCE 8   /* of pipelined requests */
-#define SLICE_US	500 /* for those that are ready, in a round */
+#define SLICE_US	200 /* for those that are ready, in a round: DHCP waits */
 
 void http_conn_set_deadline(struct http_conn *conn, unsigned seconds)
 {

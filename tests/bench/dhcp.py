@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import appliance, netns, paths, uki  # noqa: E402
+from lab import appliance, latency, netns, paths, uki  # noqa: E402
 from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
 
 MACHINES = 10000
@@ -85,6 +85,28 @@ def measure(server, work, seconds):
         return found
 
 
+# name: (clients over TFTP, over HTTP)
+LOADS = {"nobody downloads": (0, 0), "50 over TFTP": (50, 0),
+         "50 over HTTP": (0, 50), "200 and 200": (200, 200)}
+
+
+def while_others_download(rounds, seconds):
+    """Prints how soon netukid answers; dnsmasq has neither HTTP nor windows."""
+    found = {}
+    print(f"\n{'OFFER while':20} {'p50 us':>8} {'p99 us':>8} {'max us':>8}")
+    for name, load in LOADS.items():
+        with Lab() as lab:
+            latency.start(lab)
+            with latency.downloads(lab, *load):
+                found[name] = [latency.offers(lab, seconds)
+                               for _ in range(rounds)]
+        medians = [statistics.median(latency.part(took, share)
+                                     for took in found[name])
+                   for share in (0.5, 0.99, 1)]
+        print(f"{name:20}", *(f"{us:8.0f}" for us in medians), flush=True)
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
@@ -116,6 +138,8 @@ def main():
               f"{ours['p99_us'] / theirs['p99_us']:8.2f} "
               f"{ours['cpu_us'] / max(theirs['cpu_us'], 1e-9):7.2f}",
               flush=True)
+    everything["while others download"] = while_others_download(
+        args.rounds, args.seconds)
     if args.json:
         Path(args.json).write_text(json.dumps(everything, indent=1))
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """A flood of one kind leaves the daemon's other work alone."""
-# time-limit: 120
+# time-limit: 240
 
 import socket
 import sys
@@ -11,11 +11,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import appliance, dhcp, harness, uki  # noqa: E402
+from lab import appliance, dhcp, harness, latency, uki  # noqa: E402
 from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
 
 MAC = "52:54:00:aa:00:01"
 SECONDS = 3
+LIMIT_US = 5000
 
 
 @contextmanager
@@ -102,6 +103,31 @@ def test_read_requests():
         probe_through(lab, send, "a flood of read requests")
         for one in sockets:
             one.close()
+
+
+@harness.cases(idle={"tftp": 0, "http": 0}, tftp_50={"tftp": 50, "http": 0},
+               http_50={"tftp": 0, "http": 50}, both_200={"tftp": 200, "http": 200})
+def test_offers_while_others_download(tftp, http):
+    """A DISCOVER is answered within 5 ms (p99): iPXE waits two seconds.
+
+    The best of five: what else the machine has to do can only add to it.
+    """
+    best = None
+    with Lab() as lab:
+        latency.start(lab)
+        with latency.downloads(lab, tftp, http):
+            time.sleep(0.5)
+            for _ in range(5):
+                took = latency.offers(lab, 2)
+                best = min(best or took, took,
+                           key=lambda found: latency.part(found, 0.99))
+                if latency.part(best, 0.99) < LIMIT_US:
+                    break
+        lab.netukid.require_running()
+    print(f"# p50 {latency.part(best, 0.5):.0f} us, "
+          f"p99 {latency.part(best, 0.99):.0f} us, max {best[-1]:.0f} us")
+    harness.check(latency.part(best, 0.99) < LIMIT_US,
+                  "the p99 is above the limit")
 
 
 if __name__ == "__main__":
