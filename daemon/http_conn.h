@@ -61,7 +61,7 @@ struct http_conn {
 	uint64_t view_at, view_end;
 	uint64_t warm_to; /* the page cache had it up to here */
 	int queued;	  /* in the socket, when its end was last looked at */
-	uint64_t begin_us, begin_at;
+	uint64_t begin_us, begin_at; /* of the body */
 	char *path; /* of the running answer, for the journal */
 	struct worker_job *job;
 	struct extra *extra; /* read for the request that is in `in` */

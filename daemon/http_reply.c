@@ -151,6 +151,7 @@ static void answer_view(struct http_conn *conn,
 		view_unref(view);
 		return;
 	}
+	conn->begin_at = answer.first;
 	if (!build_head(conn, &head))
 		answer.length = 0;
 	else if (is_small)
@@ -304,13 +305,13 @@ static void answer_file(struct http_conn *conn,
 		return;
 	}
 	http_reply_view(conn, request, view);
-	if (conn->view_at < conn->view_end) {
+	/* Some of it, or all, may stand behind the head already. */
+	if (conn->begin_at < conn->view_end) {
 		http_bulk_begin(conn);
 		conn->path = strdup(path);
 		conn->noted = true;
 		conn->partial = conn->view_end < view_size(view);
 		conn->begin_us = clock_us();
-		conn->begin_at = conn->view_at;
 		http_note(conn, JOURNAL_HTTP_START, path, NULL);
 	}
 }

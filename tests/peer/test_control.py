@@ -688,6 +688,16 @@ def test_boot_once_image(boot, args=()):
                       "y.efi afterwards")
 
 
+def test_boot_once_tiny():
+    """An image that goes out in one packet with its head was loaded, too."""
+    with running() as box:
+        box.image("tiny.efi", pe.uki("t", 3000, 0))
+        wait_for(lambda: box.request("/images/tiny.efi")[0] == 200, "image")
+        box.ctl("boot-once", "lab-01", "--image", "tiny.efi")
+        harness.equal(by_ipxe(box, "lab-01"), pe.uki("t", 3000, 0), "image")
+        once_is_used_up(box, "lab-01")
+
+
 def test_boot_once_is_not_used_up():
     """By nothing but the last byte of its own image, fetched by itself."""
     with Loopback(MACHINES) as box:
