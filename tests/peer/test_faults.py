@@ -90,7 +90,8 @@ def play_machines(lab, load, source):
     def by_http():
         who = machine_id(source.randrange(60))
         path = source.choice([
-            f"/ipxe/{who}?arch=x86_64&platform=efi", f"/booted/{who}",
+            f"/ipxe/{who}?arch=x86_64&platform=efi",
+            f"/machines/{who}/booted",
             f"/ipxe/{who}?arch=i386&platform=pcbios", "/images/b.efi/linux",
             "/images/b.efi/initrd", "/images/a.efi", "/metrics", "/nothing",
             "/" + source.choice(known)])
@@ -223,7 +224,7 @@ def by_script(box, source):
         server = (SERVER, box.http)
         fetch.get(server, f"/ipxe/{who}?arch=x86_64&platform=efi")
         fetch.get(server, f"/machines/{who}/x.efi")
-        fetch.get(server, f"/booted/{who}")
+        fetch.get(server, f"/machines/{who}/booted")
     return call
 
 
