@@ -2,8 +2,10 @@
 """The HTTP server and its clients' faults, over loopback and without root."""
 
 import contextlib
+import ctypes
 import hashlib
 import http.client
+import mmap
 import os
 import random
 import re
@@ -634,6 +636,42 @@ def test_cold_file():
             for thread in threads:
                 thread.join()
             harness.equal(bad, [], f"cold from {offset}: other bytes")
+
+
+def evict(path, offset):
+    """Drops the end of a file, its last page, from the page cache.
+
+    Asked with mincore(2) whether it is gone: to try and read it without
+    waiting would have it read in.
+    """
+    libc = ctypes.CDLL(None)
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), offset, 4096,
+                         os.POSIX_FADV_DONTNEED)
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as mapped:
+            view = ctypes.c_char.from_buffer(mapped, offset)
+            resident = ctypes.c_ubyte(1)
+            libc.mincore(ctypes.c_void_p(ctypes.addressof(view)),
+                         ctypes.c_size_t(1), ctypes.byref(resident))
+            del view
+    if resident.value & 1:
+        raise harness.Skip(f"the page cache keeps what it has of {path}")
+
+
+def test_cold_end():
+    """The end alone, which is held back, has to come from the disk.
+
+    It has a page of its own, which nothing that was sent before has touched.
+    """
+    size = BIG + 512
+    with served({"big.bin": size}) as server:
+        evict(server.files["big.bin"], BIG)
+        status, fields, body = server.get("/loaders/big.bin")
+        harness.equal((status, fields["Content-Length"]), (200, str(size)),
+                      "answer")
+        harness.check(body == contents(size), "other bytes")
+        harness.equal(server.metric("netuki_http_broken_total"), 0, "broken")
 
 
 def test_file_replaced_while_sent():
