@@ -299,6 +299,13 @@ static void take(struct tftp_port *port, struct msghdr *msg, size_t len)
 		answer_stray(port, from, data, len);
 }
 
+/*
+ * The kernel queues an ICMP error only if it quotes a datagram from this port
+ * to the peer that it is about, and it ends nothing but that peer's transfer
+ * at this port. So who forges one must know or guess both ports, as he would
+ * to forge the client's own ERROR packet. Only a closed port ends a transfer:
+ * all else may pass, and has the timers for it.
+ */
 static void take_errors(struct tftp_port *port)
 {
 	struct sockaddr_in peer;

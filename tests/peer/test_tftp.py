@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import appliance, harness, netns, paths, uki  # noqa: E402
+from lab import appliance, dhcp, harness, netns, paths, uki  # noqa: E402
 from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
 
 RRQ, WRQ, DATA, ACK, ERROR, OACK = range(1, 7)
@@ -293,6 +293,110 @@ def test_closed_port():
         client.options()
         client.close()
         wait_idle(lab, 2)
+
+
+def port_unreachable(ours, theirs, code=3):
+    """ICMP that quotes a datagram from OURS to THEIRS, (address, port)."""
+    quoted = struct.pack(">BBHHHBBH", 0x45, 0, 32, 1, 0, 64, 17, 0)
+    for address, _ in (ours, theirs):
+        quoted += socket.inet_aton(address)
+    quoted += struct.pack(">HHHH", ours[1], theirs[1], 12, 0)
+    words = struct.unpack(">16H", struct.pack(">BBHI", 3, code, 0, 0) +
+                          quoted[:24])
+    total = sum(words) + sum(struct.unpack(">2H", quoted[24:]))
+    total = (total & 0xffff) + (total >> 16)
+    total = (total & 0xffff) + (total >> 16)
+    return struct.pack(">BBHI", 3, code, ~total & 0xffff, 0) + quoted
+
+
+def test_icmp():
+    """Only an error about this very port ends a transfer."""
+    with served() as lab:
+        client = Client(lab)
+        client.ask()
+        harness.equal(client.get()[:2], (DATA, 1), "first block")
+        address, port = client.socket.getsockname()
+        with lab.socket("client", kind=socket.SOCK_RAW,
+                        proto=socket.IPPROTO_ICMP) as stranger:
+            for ours, theirs, code in (
+                    (client.peer, (address, port ^ 1), 3),
+                    (client.peer, ("10.77.0.51", port), 3),
+                    ((NETUKI_ADDRESS, client.peer[1] ^ 1), (address, port), 3),
+                    (client.peer, (address, port), 1)):
+                stranger.sendto(port_unreachable(ours, theirs, code),
+                                (NETUKI_ADDRESS, 0))
+            time.sleep(0.1)
+            harness.equal(counts(lab)["running"], 1, "transfers")
+            client.send(ack(1))
+            client.finish(first=2)
+            # The packet is a good one: it ends a transfer that it is about.
+            client.ask()
+            while client.get()[1] != 1:
+                pass
+            stranger.sendto(port_unreachable(client.peer, (address, port)),
+                            (NETUKI_ADDRESS, 0))
+            wait_idle(lab, 2)
+
+
+def relayed(lab, relay):
+    """Has a machine ask for a boot offer through a relay of this address."""
+    with dhcp.Client(lab.ns("client"), 67) as sender:
+        packet = bytearray(dhcp.discover("52:54:00:bb:00:00"))
+        packet[24:28] = socket.inet_aton(relay)
+        sender.send(bytes(packet), (NETUKI_ADDRESS, 67))
+        harness.check(sender.replies(5, enough=1), "no answer to the relay")
+
+
+def test_behind_a_relay():
+    """Whose machines DHCP has answered is served with all its /16."""
+    with served("defaults: {image: small.efi}\n") as lab:
+        for address in ("10.78.0.1", "10.78.200.9", "10.79.0.9"):
+            netns.ip("addr", "add", f"{address}/32", "dev", "lo",
+                     ns=lab.ns("client"))
+        netns.ip("route", "add", "10.78.0.0/15", "via", "10.77.0.50",
+                 ns=lab.ns("netuki"))
+        near, far = Client(lab, "10.78.200.9"), Client(lab, "10.79.0.9")
+        near.ask()
+        harness.equal(near.get(0.3), None, "answer before the relay is known")
+        relayed(lab, "10.78.0.1")
+        for client, wanted in ((near, (DATA, 1)), (far, None)):
+            client.ask()
+            got = client.get(2 if wanted else 0.3)
+            harness.equal(got and got[:2], wanted, "answer behind a relay")
+
+
+def test_shrunken_route():
+    """A route that carries less from now on: blocks in fragments, no runs."""
+    with served() as lab:
+        client = Client(lab)
+        client.ask("bulk.bin", blksize=1468, windowsize=8)
+        client.options()
+        netns.ip("route", "add", "10.77.0.50/32", "dev", "eth0", "mtu", 1000,
+                 ns=lab.ns("netuki"))
+        for number in range(0, 80, 8):
+            client.send(ack(number))
+            for block in range(number + 1, number + 9):
+                op, got, data = client.get()
+                harness.equal((op, got, data), (
+                    DATA, block, BULK[(block - 1) * 1468:block * 1468]),
+                    f"block {block}")
+        client.send(b"\0\5\0\0enough\0")
+        wait_idle(lab, 2)
+
+
+def test_black_hole():
+    """A router that drops what it may not fragment, and does not say so."""
+    with served() as lab:
+        lab.run([paths.program("nft"), "table bridge lab { chain forward { "
+                 "type filter hook forward priority 0; policy accept; "
+                 "ip daddr 10.77.0.50 ip length > 1000 "
+                 "ip frag-off & 0x4000 == 0x4000 drop; }; }"], lab.switch_ns)
+        for window in (1, 4):
+            client = Client(lab)
+            client.ask(blksize=1468, windowsize=window)
+            client.options()
+            client.send(ack(0))
+            client.finish(blksize=1468)
 
 
 def test_who_is_served():
