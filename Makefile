@@ -77,6 +77,7 @@ help:
 
 ## make               build/netukid and build/netukictl
 ## sudo make demo     boot a virtual machine through netukid [MODE=tftp-uki]
+##                    [ROUNDS=6, with a report at the end]
 ## sudo make check    every test but these [CC=clang] [SAN=1] [ONLY=PATTERN]
 ## sudo make check-long  the tests that take minutes each
 ## make unit          unit tests only, no root
@@ -160,7 +161,8 @@ check-long: install-check
 
 demo: install-demo
 	$(MAKE) all
-	tests/demo.py --build $(B) $(if $(MODE),--mode '$(MODE)')
+	tests/demo.py --build $(B) $(if $(MODE),--mode '$(MODE)') \
+		$(if $(ROUNDS),--rounds '$(ROUNDS)')
 
 bench: install-bench
 	$(MAKE) all $(BENCHES)

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """Boots a virtual machine with real firmware through netukid, and tells how.
 
-    sudo make demo [MODE=ipxe|tftp-uki|http|bios]
+    sudo make demo [MODE=ipxe|tftp-uki|alternate|http|bios] [ROUNDS=N]
 
 The network is made of namespaces on this machine and is connected to nothing.
-The exit status is 0 only if the guest spoke and its kernel had the command
-line that it should have.
+Several rounds end with netukid's own report of them, as text and as a page.
+The exit status is 0 only if the guest spoke each time and its kernel had the
+command line that it should have.
 """
 
 import argparse
@@ -22,7 +23,9 @@ def _arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--build", metavar="DIR")
     parser.add_argument("--mode", default="ipxe",
-                        choices=("ipxe", "tftp-uki", "http", "bios"))
+                        choices=("ipxe", "tftp-uki", "alternate", "http",
+                                 "bios"))
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--size", type=int, default=0, metavar="MB",
                         help="the least size of the image")
     parser.add_argument("--timeout", type=int, default=180, metavar="SECONDS")
@@ -48,6 +51,8 @@ MODES = {
              "UEFI -> iPXE over TFTP -> script and UKI over HTTP"),
     "tftp-uki": ("ovmf", "tftp-uki",
                  "UEFI -> the UKI itself over TFTP, in windows"),
+    "alternate": ("ovmf", "alternate",
+                  "UEFI -> by iPXE and HTTP, and by TFTP alone, in turn"),
     "http": ("ovmf-http", "ipxe",
              "UEFI HTTP Boot -> the UKI itself over HTTP"),
     "bios": ("seabios", "ipxe",
@@ -289,6 +294,37 @@ def verdict(cmdline, machine):
     return 0
 
 
+def boot(machine, events, firmware):
+    """One boot, told step by step; its exit status."""
+    machine.power_on()
+    say(f"\nPower on ({firmware}, QEMU without KVM: seconds are longer "
+        "than on hardware).\n")
+    cmdline, seconds, seen = watch(machine, events, ARGS.timeout)
+    time.sleep(0.1)
+    seen += events.fresh()
+    if cmdline is not None:
+        print_table(seen, machine.powered_on, seconds)
+    return verdict(cmdline, machine)
+
+
+def report(lab):
+    """What netukid says of all rounds, as text and as a page; exit status."""
+    page = paths.BUILD / "demo-report.html"
+    whole = 0
+    deadline = time.monotonic() + 10
+    # The history is written once a second.
+    while whole < ARGS.rounds and time.monotonic() < deadline:
+        time.sleep(0.2)
+        answer = json.loads(lab.netukictl("report", "--json").stdout)
+        whole = sum(group["completed"] for group in answer["groups"])
+    say("netukictl report:\n")
+    for line in lab.netukictl("report", "--html",
+                              page).stdout.splitlines():
+        say(f"    {line}")
+    say(f"\nThe same with plots: {page}")
+    return 0 if whole == ARGS.rounds else 1
+
+
 def main():
     """The demonstration; its exit status."""
     firmware, mode, path = MODES[ARGS.mode]
@@ -297,15 +333,14 @@ def main():
     with Lab() as lab:
         events = start(lab, image, mode)
         machine = lab.machine("lab-01", firmware=firmware, mac=MAC)
-        machine.power_on()
-        say(f"\nPower on ({firmware}, QEMU without KVM: seconds are longer "
-            "than on hardware).\n")
-        cmdline, seconds, seen = watch(machine, events, ARGS.timeout)
-        time.sleep(0.1)
-        seen += events.fresh()
-        if cmdline is not None:
-            print_table(seen, machine.powered_on, seconds)
-        status = verdict(cmdline, machine)
+        status = 0
+        for number in range(1, ARGS.rounds + 1):
+            if ARGS.rounds > 1:
+                say(f"\nBoot {number} of {ARGS.rounds}")
+            status |= boot(machine, events, firmware)
+            machine.power_off()
+        if ARGS.rounds > 1:
+            status |= report(lab)
         if status:
             lab.print_logs(sys.stdout)
         return status
