@@ -109,6 +109,8 @@ function distribution(id, heading, words, measure, column, width)
 	const points = boots.filter(boot =>
 		boot.outcome === "complete" && boot[column] !== null);
 	const at = (i, key) => summaries[i][key];
+	/* The quarters of less than five are no quarters. */
+	const enough = some.filter(i => summaries[i].n >= 5);
 
 	if (!some.length)
 		return;
@@ -127,7 +129,7 @@ function distribution(id, heading, words, measure, column, width)
 		marks: [
 			Plot.gridX({stroke: "var(--line)", strokeOpacity: 1}),
 			groupAxis(),
-			Plot.ruleY(some, {
+			Plot.ruleY(enough, {
 				className: "whisker",
 				x1: i => at(i, "p5"),
 				x2: i => at(i, "p95"),
@@ -135,7 +137,7 @@ function distribution(id, heading, words, measure, column, width)
 				stroke: colourOf,
 				strokeWidth: 1.5,
 			}),
-			Plot.rect(some, {
+			Plot.rect(enough, {
 				className: "box",
 				x1: i => at(i, "p25"),
 				x2: i => at(i, "p75"),
@@ -386,10 +388,10 @@ function draw()
 		return;
 	drawn = width;
 	distribution("whole", "Time to the image's last byte",
-		"Each point is a complete boot. The box holds the middle half " +
-		"of all of them, the line in it is the median, and the " +
-		"whiskers go from the 5th to the 95th percentile. Boots that " +
-		"failed have no such time.",
+		"Each point is a complete boot, and the upright line the median " +
+		"of all. From five boots on, the box holds the middle half " +
+		"of them, and the whiskers go from the 5th to the 95th " +
+		"percentile. Boots that failed have no such time.",
 		"last-byte", "last_byte_us", width);
 	distribution("up", "Time until the system is up",
 		"The same, to the guest's own word, of the boots whose guest " +
