@@ -9,6 +9,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/log.h"
+#include "daemon/steady.h"
 #include "daemon/worker.h"
 
 #define BUCKETS 4096
@@ -29,6 +30,7 @@ struct save {
 	bool first, opened, set_aside;
 	int64_t base;
 	struct history_limits limits;
+	double now; /* 0: the clock is not to be believed */
 	struct history_row *rows;
 	size_t n;
 	int err; /* 1: not begun */
@@ -44,6 +46,7 @@ struct history {
 	bool opened;	       /* once; then base is what it was */
 	int64_t base;
 	bool saving;
+	struct steady steady;
 	struct history_counts counts;
 	char problem[HISTORY_WHY_MAX];
 	struct waiting_list list; /* oldest first */
@@ -151,7 +154,7 @@ static void write_rows(struct save *save)
 			save->base = history_db_last_id(save->db);
 	}
 	save->err = history_db_write(save->db, save->rows, save->n, save->base,
-		&save->limits, wall_clock(), save->why);
+		&save->limits, save->now, save->why);
 	if (save->err) {
 		history_db_close(save->db);
 		save->db = NULL;
@@ -234,6 +237,7 @@ static void save_drop(void *arg)
 static struct save *save_new(struct history *h)
 {
 	struct save *save = calloc(1, sizeof(*save));
+	double now = wall_clock();
 	struct waiting *w;
 
 	if (save)
@@ -248,6 +252,7 @@ static struct save *save_new(struct history *h)
 	save->first = !h->opened;
 	save->base = h->base;
 	save->limits = h->limits;
+	save->now = steady_look(&h->steady, now, clock_us()) ? now : 0;
 	save->err = 1;
 	h->db = NULL;
 	while ((w = TAILQ_FIRST(&h->list))) {

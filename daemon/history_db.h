@@ -42,8 +42,9 @@ void history_db_close(struct history_db *db);		 /* NULL is fine */
 int64_t history_db_last_id(const struct history_db *db); /* when opened */
 
 /*
- * All rows in one transaction, and what is over the limits removed. The id of
- * a row is `base` and its boot's seq. 0, or -1 and why: then none is written.
+ * All rows in one transaction, and what is over the limits removed; what is
+ * too old only if `now`, Unix time, is not 0. The id of a row is `base` and its
+ * boot's seq. 0, or -1 and why: then none is written.
  */
 int history_db_write(struct history_db *db, struct history_row *rows, size_t n,
 	int64_t base, const struct history_limits *limits, double now,

@@ -1,0 +1,107 @@
+/* history_db: what goes when there are too many, or they are too old. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "daemon/history_db.h"
+
+#define DAY 86400.0
+#define NOW (1.8e9)
+#define MAX 6
+
+static const struct {
+	const char *name;
+	double now;
+	uint32_t max_boots, max_days;
+	double ages[MAX]; /* in days, of boots in the order of their ids */
+	const char *left; /* ids */
+} cases[] = {
+	{"all are kept", NOW, 100, 365, {300, 200, 100, 1}, "1 2 3 4"},
+	{"too many", NOW, 2, 365, {300, 200, 100, 1}, "3 4"},
+	{"too old", NOW, 100, 150, {300, 200, 100, 1}, "3 4"},
+	{"too old, whatever the order of their ids", NOW, 100, 150,
+		{100, 300, 1, 200}, "1 3"},
+	{"too old, but the clock is not believed", 0, 100, 150,
+		{300, 200, 100, 1}, "1 2 3 4"},
+	{"too many, and the clock is not believed", 0, 3, 150,
+		{300, 200, 100, 1}, "2 3 4"},
+	{"written while the clock was in the next century", NOW, 100, 150,
+		{300, -30000, 100, 1}, "2 3 4"},
+};
+
+static void ids_of(const char *path, char *ret, size_t cap)
+{
+	sqlite3 *sql;
+	sqlite3_stmt *s;
+
+	*ret = '\0';
+	assert_int_equal(sqlite3_open(path, &sql), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_prepare_v2(
+			sql, "SELECT id FROM boots ORDER BY id", -1, &s, NULL),
+		SQLITE_OK);
+	while (sqlite3_step(s) == SQLITE_ROW)
+		snprintf(ret + strlen(ret), cap - strlen(ret), "%s%d",
+			*ret ? " " : "", sqlite3_column_int(s, 0));
+	sqlite3_finalize(s);
+	sqlite3_close(sql);
+}
+
+static void test_limits(void **state)
+{
+	int bad = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char dir[] = "/tmp/netuki-history-db-XXXXXX", why[512];
+		char path[64], command[64], left[100];
+		struct history_row rows[MAX] = {0};
+		struct history_limits limits = {
+			cases[i].max_boots, cases[i].max_days};
+		struct history_db *db;
+		bool aside;
+		size_t n = 0;
+
+		assert_non_null(mkdtemp(dir));
+		for (; n < MAX &&
+			(cases[i].ages[n] > 0 || cases[i].ages[n] < 0);
+			n++) {
+			rows[n].boot.seq = n + 1;
+			rows[n].boot.firmware = PXE_FIRMWARE_UEFI;
+			rows[n].started = NOW - cases[i].ages[n] * DAY;
+		}
+		assert_int_equal(
+			history_db_open(dir, true, &db, &aside, why), 0);
+		assert_int_equal(history_db_write(db, rows, n, 0, &limits,
+					 cases[i].now, why),
+			0);
+		history_db_close(db);
+		snprintf(path, sizeof(path), "%s/" HISTORY_FILE, dir);
+		ids_of(path, left, sizeof(left));
+		snprintf(command, sizeof(command), "rm -r %s", dir);
+		assert_int_equal(system(command), 0);
+		if (strcmp(left, cases[i].left) != 0) {
+			print_error("%s: left are %s, not %s\n", cases[i].name,
+				left, cases[i].left);
+			bad++;
+		}
+	}
+	assert_int_equal(bad, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_limits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
