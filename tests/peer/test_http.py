@@ -20,11 +20,12 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import harness, paths, peers, uki  # noqa: E402
+from lab import harness, paths, pe, peers, uki  # noqa: E402
 from lab.process import Process  # noqa: E402
 
 MAC = "52-54-00-aa-00-01"
@@ -366,28 +367,78 @@ def test_real_clients():
         got.write_bytes(whole.read_bytes()[:MIB])
         run(paths.program("wget"), "-q", "-c", "-O", got, url)
         same("wget -c")
-        port = free_port()
-        config = server.folder / "nginx.conf"
-        text = peers.nginx_config(server.folder, server.folder, port)
-        text = text.replace(
-            f"root {server.folder};",
-            f"location / {{ proxy_pass http://127.0.0.1:{server.port}; "
-            "proxy_http_version 1.1; proxy_set_header Connection ''; }")
-        config.write_text(text)
-        nginx = Process("nginx", peers.nginx(server.folder, config), None,
-                        server.folder / "nginx.log", None, server.folder)
-        try:
+        with nginx_before(server, "location / { @; }") as port:
             proxied = f"http://127.0.0.1:{port}/loaders/f.bin"
-            run(paths.program("curl"), "-sSf", "--retry", "20",
-                "--retry-connrefused", "--retry-delay", "1", "-o", got,
-                proxied)
+            run(paths.program("curl"), "-sSf", "-o", got, proxied)
             same("through nginx")
             run(paths.program("curl"), "-sSf", "-r", f"{MIB}-", "-o",
                 server.folder / "part", proxied)
             harness.check((server.folder / "part").read_bytes() ==
                           whole.read_bytes()[MIB:], "range through nginx")
-        finally:
-            nginx.stop()
+
+
+@contextlib.contextmanager
+def nginx_before(server, locations, port=None):
+    """nginx as a proxy before SERVER; its port.
+
+    LOCATIONS are nginx's, in which @ is to ask the server; they may use the
+    cache `images`.
+    """
+    port = port or free_port()
+    config = server.folder / "nginx.conf"
+    text = peers.nginx_config(server.folder, server.folder, port)
+    text = text.replace(
+        f"root {server.folder};", locations.replace(
+            "@", f"proxy_pass http://127.0.0.1:{server.port}; "
+            "proxy_http_version 1.1; proxy_set_header Connection ''"))
+    text = text.replace("  server {", f"  proxy_cache_path {server.folder}"
+                        "/cache keys_zone=images:1m;\n  server {")
+    config.write_text(text)
+    nginx = Process("nginx", peers.nginx(server.folder, config), None,
+                    server.folder / "nginx.log", None, server.folder)
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            nginx.require_running()
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            harness.check(time.monotonic() < deadline, "nginx is not ready")
+            time.sleep(0.02)
+        yield port
+    finally:
+        nginx.stop()
+
+
+def test_caching_proxy():
+    """nginx keeps the images, and sees when one is another."""
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    with served(http=f", base-url: '{base}'") as server, nginx_before(
+            server, "location / { @; } location /images/ { @; "
+            "proxy_cache images; proxy_cache_valid 200 1s; "
+            "proxy_cache_revalidate on; proxy_cache_lock on; }", port):
+
+        def through(path):
+            with urllib.request.urlopen(f"{base}{path}", timeout=30) as got:
+                return got.read()
+
+        old = (server.images / "lab.efi").read_bytes()
+        script = through(f"/ipxe/{MAC}?arch=x86_64&platform=efi").decode()
+        harness.check(f" {base}/images/lab.efi ||" in script,
+                      f"script: {script}")
+        for _ in range(3):
+            harness.check(through("/images/lab.efi") == old, "other bytes")
+            time.sleep(0.6)
+        lines = [line for line in server.log().splitlines()
+                 if " http-done " in line and "images/lab.efi" in line]
+        harness.equal(len(lines), 1, "downloads from netukid")
+        new = pe.uki("another", 3 << 20)
+        pe.write(server.images / "lab.efi", new)
+        deadline = time.monotonic() + 20
+        while through("/images/lab.efi") != new:
+            harness.check(time.monotonic() < deadline, "the old one still")
+            time.sleep(0.2)
 
 
 # Faults of clients.
