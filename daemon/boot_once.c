@@ -4,10 +4,14 @@
 #include <string.h>
 
 #include "daemon/clients.h"
+#include "daemon/clock.h"
 #include "daemon/content.h"
 #include "daemon/log.h"
 #include "daemon/state.h"
 #include "proto/path.h"
+
+/* A boot takes no longer, from the last DHCP request to the image's end. */
+#define BOOT_US 1800000000u
 
 struct boot_once {
 	struct journal_reader reader;
@@ -21,24 +25,55 @@ static bool is_complete(const struct journal_event *e)
 	       e->file && !e->partial;
 }
 
-/* Whose image it was: by its name, else by who fetched it. NULL: nobody's. */
+/*
+ * Nobody knows whose address it is, as behind a relay: is it one that the
+ * machine may have? Where no DHCP is heard, the name alone has to do.
+ */
+static bool may_be_its_own(const struct netuki *netuki,
+	const struct journal_event *e, const struct config_machine *machine)
+{
+	uint64_t now_us = clock_us();
+	const struct client_record *r;
+
+	if (!netuki->dhcp)
+		return true;
+	TAILQ_FOREACH_REVERSE(
+		r, clients_list(netuki->clients), client_list, lru)
+	{
+		if (now_us - r->seen_us > BOOT_US)
+			break;
+		if (r->answered && (!r->ip || !e->ip || r->ip == e->ip) &&
+			clients_machine(netuki->config, r) == machine)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whose image it was: by its name, else by who fetched it. NULL: nobody's, or
+ * somebody else has fetched it, which is no boot.
+ */
 static const struct config_machine *machine_of(const struct netuki *netuki,
 	const struct journal_event *e, const struct content_name *name)
 {
-	const struct config_machine *machine = NULL;
-	const struct client_record *r;
+	const struct client_record *r =
+		e->has_mac ? clients_find(netuki->clients, &e->mac) : NULL;
+	const struct config_machine *machine = NULL, *fetched = NULL;
 
-	if (name->id) {
-		if (!content_find_machine(
-			    netuki->config, name->id, name->id_len, &machine))
-			return NULL;
-		return machine;
-	}
-	if (!e->has_mac)
+	if (r)
+		fetched = clients_machine(netuki->config, r);
+	else if (e->has_mac)
+		fetched =
+			config_find(netuki->config, &e->mac, NULL, NULL, NULL);
+	if (!name->id)
+		return fetched;
+	if (!content_find_machine(
+		    netuki->config, name->id, name->id_len, &machine))
 		return NULL;
-	r = clients_find(netuki->clients, &e->mac);
-	return config_find(netuki->config, &e->mac,
-		r && r->has_uuid ? &r->uuid : NULL, NULL, NULL);
+	if (e->has_mac ? fetched == machine
+		       : may_be_its_own(netuki, e, machine))
+		return machine;
+	return NULL;
 }
 
 /*

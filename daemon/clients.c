@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config.h"
 #include "daemon/hash.h"
 #include "daemon/netif.h"
 
@@ -151,6 +152,13 @@ void clients_set_ip(struct clients *clients, struct client_record *record,
 		LIST_INSERT_HEAD(
 			&clients->ip[hash_bucket(&ip, sizeof(ip), BUCKETS)],
 			record, by_ip);
+}
+
+const struct config_machine *clients_machine(
+	const struct config *config, const struct client_record *r)
+{
+	return config_find(config, &r->mac, r->has_uuid ? &r->uuid : NULL,
+		r->serial[0] ? r->serial : NULL, NULL);
 }
 
 /* An address changes hands no faster than this. */

@@ -15,7 +15,8 @@
 #include "daemon/offer_form.h"
 #include "proto/pxe.h"
 
-#define CLIENTS_MAX 16384
+#define CLIENTS_MAX	   16384
+#define CLIENTS_SERIAL_MAX 128
 
 struct client_record {
 	struct mac mac;
@@ -26,6 +27,7 @@ struct client_record {
 	enum arch arch;
 	bool has_uuid;
 	struct uuid uuid;
+	char serial[CLIENTS_SERIAL_MAX]; /* as its iPXE has it; "": not known */
 	char vendor[34];
 	uint64_t first_us, seen_us;
 	uint64_t ipxe_us;   /* when it was last answered as iPXE; 0: never */
@@ -44,6 +46,8 @@ struct client_record {
 TAILQ_HEAD(client_list, client_record);
 
 struct clients;
+struct config;
+struct config_machine;
 struct netifs;
 
 struct clients *clients_new(void);
@@ -65,6 +69,9 @@ struct client_record *clients_find_ip(
 bool clients_identify(struct clients *clients, const struct netifs *netifs,
 	unsigned ifindex, uint32_t ip, uint64_t now_us, bool cheap,
 	struct mac *ret);
+/* Which machine of the configuration it is; NULL: none. */
+const struct config_machine *clients_machine(
+	const struct config *config, const struct client_record *record);
 /* The client now has this address; no other has it any more. */
 void clients_set_ip(struct clients *clients, struct client_record *record,
 	uint32_t ip, uint64_t now_us);

@@ -103,8 +103,7 @@ static json_t *machine_json(const struct netuki *netuki,
 
 static bool is_known(const struct config *config, const struct client_record *r)
 {
-	return config_find(
-		config, &r->mac, r->has_uuid ? &r->uuid : NULL, NULL, NULL);
+	return clients_machine(config, r) != NULL;
 }
 
 /* Those of the configuration, of the one when this was asked. */

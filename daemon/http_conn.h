@@ -19,6 +19,7 @@
 #include "proto/http.h"
 
 struct extra;
+struct client_record;
 struct worker_job;
 
 /* Where a large answer stands. */
@@ -160,6 +161,10 @@ void http_peer_identify(struct http_conn *conn);
  */
 bool http_peer_mac_of(struct http_conn *conn, const char *id, size_t len,
 	const struct config_machine *machine, struct mac *ret);
+/* May it be the client of this MAC address, as far as the kernel knows? */
+bool http_peer_may_be(const struct http_conn *conn, const struct mac *mac);
+/* It is: its address is that client's from now on. */
+void http_peer_is(struct http_conn *conn, struct client_record *record);
 /* The number of connections from there, as far as a hash can tell. */
 uint16_t *http_peer_count(struct http_conn *conn);
 /*

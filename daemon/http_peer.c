@@ -155,6 +155,28 @@ bool http_peer_mac_of(struct http_conn *conn, const char *id, size_t len,
 	return true;
 }
 
+bool http_peer_may_be(const struct http_conn *conn, const struct mac *mac)
+{
+	const struct netifs *netifs = conn->service->netuki->netifs;
+	const struct netif *netif = netif_by_index(netifs, conn->ifindex);
+	uint32_t ip = http_peer_ip(conn);
+	struct mac neighbour;
+
+	if (!ip || !netif || netif->loopback || !netif_is_on_link(netif, ip))
+		return true;
+	return !netifs_neighbour(netifs, conn->ifindex, ip, &neighbour) ||
+	       mac_equal(&neighbour, mac);
+}
+
+void http_peer_is(struct http_conn *conn, struct client_record *record)
+{
+	if (http_peer_ip(conn))
+		clients_set_ip(conn->service->netuki->clients, record,
+			http_peer_ip(conn), clock_us());
+	conn->mac = record->mac;
+	conn->has_mac = true;
+}
+
 uint16_t *http_peer_count(struct http_conn *conn)
 {
 	uint32_t h = 0x811c9dc5;

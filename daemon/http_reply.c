@@ -194,7 +194,7 @@ static enum arch arch_of_ipxe(const char *buildarch)
 
 /* What iPXE said of itself in the URL, over what we know of it. */
 static void describe_ipxe(struct http_conn *conn, struct http_slice query,
-	struct client *client, char serial[128])
+	struct client *client, char serial[CLIENTS_SERIAL_MAX])
 {
 	const struct client_record *record = NULL;
 	char value[64];
@@ -216,7 +216,8 @@ static void describe_ipxe(struct http_conn *conn, struct http_slice query,
 		http_query_get(query, "uuid", value, sizeof(value)))
 		client->has_uuid =
 			uuid_parse(value, strlen(value), &client->uuid);
-	if (http_query_get(query, "serial", serial, 128) && *serial)
+	if (http_query_get(query, "serial", serial, CLIENTS_SERIAL_MAX) &&
+		*serial)
 		client->serial = serial;
 }
 
@@ -244,10 +245,12 @@ static void answer_script(struct http_conn *conn,
 {
 	struct netuki *netuki = conn->service->netuki;
 	struct decide_world world = netuki_world(netuki);
+	struct client_record *record = NULL;
 	struct client client = {0};
 	struct plan plan;
 	struct script_plan script;
-	char serial[128], server[INET6_ADDRSTRLEN + 2], text[16384];
+	char serial[CLIENTS_SERIAL_MAX], server[INET6_ADDRSTRLEN + 2],
+		text[16384];
 	size_t len;
 
 	if (!content_parse_id(id, strlen(id), &client)) {
@@ -256,17 +259,17 @@ static void answer_script(struct http_conn *conn,
 		return;
 	}
 	if (client.has_mac) {
-		struct client_record *r =
+		record =
 			clients_touch(netuki->clients, &client.mac, clock_us());
-
-		if (http_peer_ip(conn))
-			clients_set_ip(netuki->clients, r, http_peer_ip(conn),
-				clock_us());
-		conn->mac = client.mac;
-		conn->has_mac = true;
+		if (http_peer_may_be(conn, &client.mac))
+			http_peer_is(conn, record);
+		else
+			record = NULL;
 	}
 	http_peer_server(conn, &client, server);
 	describe_ipxe(conn, request->query, &client, serial);
+	if (record && client.serial)
+		strcpy(record->serial, serial);
 	decide(&world, &client, &plan);
 	if (plan.kind == PLAN_SILENCE && !plan.machine) {
 		http_reply_status(conn, request, 404, plan.reason);

@@ -23,7 +23,8 @@ def local_machine():
     with Lab() as lab:
         appliance.network(lab, dhcp=False)
         pe.write(appliance.images(lab) / "x.efi", pe.uki())
-        lab.host("client", "10.77.0.50/24")
+        lab.host("client", "10.77.0.50/24", mac=MAC)
+        lab.host("stranger", "10.77.0.51/24")
         lab.start_netukid(appliance.config(lab, [{
             "name": "lab-01", "mac": MAC, "mode": "local",
             "image": "x.efi"}]))
@@ -47,13 +48,13 @@ def file_of(answer):
     return name
 
 
-def fetch(lab, name):
-    """The client's host fetches a file by its TFTP name, or a URL."""
+def fetch(lab, name, host="client"):
+    """A host fetches a file by its TFTP name, or a URL."""
     text = name.decode()
     url = text if text.startswith("http") else \
         f"tftp://{NETUKI_ADDRESS}/{text}"
     lab.run([paths.program("curl"), "-sS", "-f", "--max-time", "20", "-o",
-             lab.tmp / "got", url], lab.ns("client"))
+             lab.tmp / "got", url], lab.ns(host))
     return (lab.tmp / "got").read_bytes()
 
 
@@ -86,12 +87,30 @@ def test_offers(kind, file, then=(), args=()):
         harness.equal(file_of(offer(lab, kind, 4)), None, "afterwards")
 
 
+@harness.cases(
+    tftp_uki={"name": IMAGE, "args": ("--mode", "tftp-uki")},
+    http={"name": URL + IMAGE},
+    bios={"name": URL + IMAGE + b"/initrd"},
+)
+def test_strangers(name, args=()):
+    """Who is not the machine does not use its boot-once up."""
+    with local_machine() as lab:
+        lab.netukictl("boot-once", "lab-01", *args)
+        offer(lab, "uefi", 1)
+        # Not even by a look at its script.
+        fetch(lab, URL + b"ipxe/" + ID + b"?arch=x86_64", "stranger")
+        fetch(lab, name, "stranger")
+        harness.check(is_pending(lab), "used up by a stranger")
+        fetch(lab, name)
+        harness.check(not is_pending(lab), "not used up")
+
+
 def test_mode_at_run_time():
     """An override changes the very next OFFER."""
     with local_machine() as lab:
         lab.netukictl("mode", "tftp-uki", "lab-01")
         harness.equal(file_of(offer(lab, "uefi", 1)), b"images/x.efi", "set")
-        lab.netukictl("mode", "ipxe", "--all")
+        lab.netukictl("mode", "ipxe", "--all", "--include-local")
         harness.equal(file_of(offer(lab, "uefi", 2)), b"images/x.efi",
                       "its own still")
         lab.netukictl("mode", "--clear", "lab-01")

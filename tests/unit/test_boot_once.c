@@ -14,6 +14,7 @@
 
 #include "daemon/boot_once.h"
 #include "daemon/clients.h"
+#include "daemon/clock.h"
 #include "daemon/state.h"
 
 static const char yaml[] =
@@ -124,8 +125,15 @@ static const struct {
 	{"http", H_DONE, 1, "images/x.efi", "one"},
 	{"by the name alone", H_DONE, 0, "machines/52-54-00-00-00-01/x.efi",
 		"one"},
-	{"the name before the address", H_DONE, 3,
-		"machines/52-54-00-00-00-01/x.efi", "one"},
+	{"by name, by itself", H_DONE, 1, "machines/52-54-00-00-00-01/x.efi",
+		"one"},
+	{"by name, by another machine", H_DONE, 3,
+		"machines/52-54-00-00-00-01/x.efi", NULL},
+	{"by name, by a stranger", H_DONE, 9,
+		"machines/52-54-00-00-00-01/x.efi", NULL},
+	{"by UUID, by itself", H_DONE, 0x77, "machines/" UUID "/x.efi",
+		"by-uuid"},
+	{"by UUID, by another", H_DONE, 1, "machines/" UUID "/x.efi", NULL},
 	{"by the machine's name", H_DONE, 0, "machines/one/x.efi", "one"},
 	{"by UUID", H_DONE, 0, "machines/" UUID "/x.efi", "by-uuid"},
 	{"by the UUID that DHCP told", H_DONE, 0x77, "images/x.efi", "by-uuid"},
@@ -178,6 +186,56 @@ static void test_used_up(void **unused)
 				fail_msg("%s: %s is %sused up", ends[i].name,
 					all[j], used ? "" : "not ");
 		}
+		rig_done(&rig);
+	}
+}
+
+/* Behind a relay nobody knows whose address it is; DHCP told whose not. */
+static void test_unknown_address(void **unused)
+{
+	static const struct {
+		const char *name;
+		bool answered;
+		uint64_t ago_s;
+		uint32_t ip, from;
+		bool used;
+	} cases[] = {
+		{"it boots", true, 60, 0, 7, true},
+		{"it boots, from there", true, 60, 7, 7, true},
+		{"it boots, by IPv6", true, 60, 7, 0, true},
+		{"it boots, from elsewhere", true, 60, 8, 7, false},
+		{"it was not answered", false, 60, 0, 7, false},
+		{"it booted long ago", true, 7200, 0, 7, false},
+		{"it has never asked", true, 0, 0, 7, false},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct mac mac = {{0x52, 0x54, 0, 0, 0, 1}};
+		struct journal_event e = {
+			.kind = H_DONE,
+			.file = "machines/52-54-00-00-00-01/x.efi",
+			.ip = cases[i].from,
+			.firmware = PXE_FIRMWARE_MAX,
+			.arch = ARCH_INVALID,
+		};
+		/* As the clock may be younger than that. */
+		uint64_t then_us = clock_us() - cases[i].ago_s * 1000000;
+		struct client_record *r;
+		struct rig rig;
+
+		rig_init(&rig);
+		rig.netuki.dhcp = (struct dhcp_service *)(void *)&rig;
+		if (cases[i].ago_s) {
+			r = clients_touch(rig.netuki.clients, &mac, then_us);
+			r->answered = cases[i].answered;
+			r->ip = cases[i].ip;
+		}
+		journal_write(&rig.netuki.journal, &e);
+		if (!state_find(rig.netuki.state, "one") != cases[i].used)
+			fail_msg("%s", cases[i].name);
+		if (cases[i].ago_s)
+			r->ip = 0; /* it is in no table */
 		rig_done(&rig);
 	}
 }
@@ -284,6 +342,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_used_up),
+		cmocka_unit_test(test_unknown_address),
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_whole_boot),
 		cmocka_unit_test(test_alternate),
