@@ -50,6 +50,8 @@ struct checked {
 	const struct config_machine *machine; /* NULL: an unknown one */
 	struct config_resolved set;
 	const struct image *image;
+	const struct loaders *loaders;
+	const char **told; /* by architecture: a loader that was told of */
 	struct config_report *report;
 };
 
@@ -146,14 +148,35 @@ static void check_elsewhere(const struct checked *c)
 			c->set.image, x64);
 }
 
-static void check_machine(const struct config *config,
-	const struct images *images, const struct config_machine *machine,
-	struct config_report *report)
+/*
+ * Whoever signs images may well want them checked. Whether a firmware does it
+ * does not say: of each loader it is told once.
+ */
+static void check_secure_boot(const struct checked *c)
 {
-	struct checked c = {
-		.config = config, .machine = machine, .report = report};
+	enum arch arch = c->image->uki.arch;
+	const char *loader = c->set.loader[arch];
 
-	config_resolve(config, machine, &c.set);
+	if (!c->image->uki.cert_size || !loader || !c->loaders ||
+		c->told[arch] == loader ||
+		(c->set.mode != CONFIG_MODE_IPXE &&
+			c->set.mode != CONFIG_MODE_ALTERNATE) ||
+		loaders_signer(c->loaders, loader))
+		return;
+	c->told[arch] = loader;
+	config_report_add(c->report, c->config, c->set.mode_at, true,
+		"mode: a firmware in Secure Boot mode refuses %s, which is not "
+		"signed; %s, which is, it boots in mode tftp-uki and by HTTP "
+		"Boot",
+		loader, c->image->name);
+}
+
+/* `c` has what is the same for all. */
+static void check_machine(struct checked c, const struct images *images,
+	const struct config_machine *machine)
+{
+	c.machine = machine;
+	config_resolve(c.config, machine, &c.set);
 	if (!c.set.image)
 		return;
 	if (decide_is_elsewhere(&c.set)) {
@@ -169,6 +192,7 @@ static void check_machine(const struct config *config,
 	if (c.image->state == IMAGE_STATE_READY) {
 		check_splice(&c);
 		check_arch(&c);
+		check_secure_boot(&c);
 	}
 }
 
@@ -194,8 +218,17 @@ static void check_interfaces(const struct config *config,
 }
 
 void check_config(const struct config *config, const struct images *images,
-	const struct netifs *netifs, struct config_report *report)
+	const struct loaders *loaders, const struct netifs *netifs,
+	struct config_report *report)
 {
+	const char *told[ARCH_MAX] = {0};
+	const struct checked all = {
+		.config = config,
+		.loaders = loaders,
+		.told = told,
+		.report = report,
+	};
+
 	check_settings(config, images, &config->defaults, report);
 	for (size_t i = 0; i < config->n_groups; i++)
 		check_settings(
@@ -203,10 +236,10 @@ void check_config(const struct config *config, const struct images *images,
 	for (size_t i = 0; i < config->n_machines; i++) {
 		check_settings(
 			config, images, config->machines[i].settings, report);
-		check_machine(config, images, &config->machines[i], report);
+		check_machine(all, images, &config->machines[i]);
 	}
 	if (config->unknown == CONFIG_UNKNOWN_DEFAULT)
-		check_machine(config, images, NULL, report);
+		check_machine(all, images, NULL);
 	if (netifs)
 		check_interfaces(config, netifs, report);
 }

@@ -8,14 +8,17 @@
 #include "config/config.h"
 #include "daemon/clients.h"
 #include "daemon/images.h"
+#include "daemon/loaders.h"
 #include "daemon/netif.h"
 
 /*
  * Errors: an image that a machine, a group or the defaults name and that
- * cannot be had. Warnings: what will disappoint. netifs may be NULL.
+ * cannot be had. Warnings: what will disappoint. loaders and netifs may be
+ * NULL.
  */
 void check_config(const struct config *config, const struct images *images,
-	const struct netifs *netifs, struct config_report *report);
+	const struct loaders *loaders, const struct netifs *netifs,
+	struct config_report *report);
 
 /* Of a client that has asked: what tells which machine it is, and its kind. */
 struct check_client {

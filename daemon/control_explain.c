@@ -3,6 +3,7 @@
 
 #include "daemon/content.h"
 #include "daemon/control_json.h"
+#include "daemon/loaders.h"
 #include "daemon/netif.h"
 
 /* A MAC address that finds the machine by one of its prefixes. */
@@ -188,9 +189,43 @@ static const char *kernel_gets(
 	return decide_cmdline(plan->image, &plan->set, buf) ? buf : NULL;
 }
 
-static json_t *explain(const struct decide_world *world,
+/*
+ * What a firmware in Secure Boot mode would make of the first file that it
+ * loads; NULL where there is none. It does not tell us its mode.
+ */
+static json_t *secure_boot(const struct netuki *netuki,
 	const struct client *client, const struct plan *plan)
 {
+	const char *what = plan->loader, *signer = NULL;
+
+	if (client->firmware != PXE_FIRMWARE_UEFI &&
+		client->firmware != PXE_FIRMWARE_HTTP)
+		return NULL;
+	if (plan->kind == PLAN_LOADER) {
+		signer = loaders_signer(netuki->loaders, plan->loader);
+	} else if (plan->kind == PLAN_IMAGE) {
+		what = plan->image->name;
+		if (plan->image->uki.cert_size)
+			signer = plan->image->signer;
+	} else {
+		return NULL;
+	}
+	if (!signer)
+		return json_sprintf("refused: %s is not signed", what);
+	if (!*signer)
+		return json_sprintf("allowed if the firmware trusts the key "
+				    "that %s is signed with",
+			what);
+	return json_sprintf("allowed if the firmware trusts %s, by whom %s is "
+			    "signed",
+		signer, what);
+}
+
+static json_t *explain(const struct netuki *netuki,
+	const struct decide_world *world, const struct client *client,
+	const struct plan *plan)
+{
+	json_t *secure = secure_boot(netuki, client, plan);
 	char buf[PLAN_CMDLINE_MAX];
 	const char *cmdline;
 	json_t *o = json_pack("{s:o, s:o, s:s, s:s, s:s, s:o, s:o}", "machine",
@@ -213,6 +248,8 @@ static json_t *explain(const struct decide_world *world,
 			o, "problem", json_string(plan->image_problem));
 	if (plan->warning)
 		json_object_set_new(o, "warning", json_string(plan->warning));
+	if (secure)
+		json_object_set_new(o, "secure-boot", secure);
 	cmdline = kernel_gets(plan, buf);
 	if (cmdline)
 		json_object_set_new(o, "cmdline", json_string(cmdline));
@@ -240,5 +277,5 @@ json_t *control_explain(struct netuki *netuki, const json_t *request)
 	if (error)
 		return error;
 	decide(&world, &client, &plan);
-	return explain(&world, &client, &plan);
+	return explain(netuki, &world, &client, &plan);
 }

@@ -186,24 +186,35 @@ static void refuse_at(struct image *image, const struct uki_error *err)
 		(unsigned long long)err->at);
 }
 
-/* The certificate table: well-formed, and whose. */
-static void read_certificates(struct image *image)
+int image_read_signer(const struct file *file, const struct uki *uki,
+	char ret[IMAGE_SIGNER_MAX], struct uki_error *ret_why)
 {
-	const struct uki *uki = &image->uki;
 	size_t len =
 		uki->cert_size < CERT_READ_MAX ? uki->cert_size : CERT_READ_MAX;
 	uint8_t *table = len ? malloc(len) : NULL;
-	char name[256] = "";
-	struct uki_error err;
+	int err = len && !table ? -ENOMEM : 0;
 
-	if (len && (!table || file_read(image->file, table, len,
-				      uki->cert_offset)))
-		fail(image, "its signatures could not be read");
-	else if (len && !uki_check_certificates(uki, table, len, &err))
-		refuse_at(image, &err);
-	else if (len)
-		signer_names(table, len, name, sizeof(name));
+	ret[0] = '\0';
+	if (table)
+		err = file_read(file, table, len, uki->cert_offset);
+	if (!err && len && !uki_check_certificates(uki, table, len, ret_why))
+		err = -EBADMSG;
+	else if (!err && len)
+		signer_names(table, len, ret, IMAGE_SIGNER_MAX);
 	free(table);
+	return err;
+}
+
+static void read_certificates(struct image *image)
+{
+	char name[IMAGE_SIGNER_MAX];
+	struct uki_error why;
+	int err = image_read_signer(image->file, &image->uki, name, &why);
+
+	if (err == -EBADMSG)
+		refuse_at(image, &why);
+	else if (err)
+		refuse(image, "its signatures could not be read");
 	image->signer = strdup(name);
 }
 

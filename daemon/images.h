@@ -132,6 +132,14 @@ void image_free(struct image *image);
 void image_set_digest(
 	struct image *image, const struct digest *digest, int err);
 
+#define IMAGE_SIGNER_MAX 256
+/*
+ * By whom an EFI file is signed, "" if that is not told or it is not signed
+ * (uki->cert_size 0). 0; -EBADMSG and *ret_why: its certificate table is not
+ * well-formed; or -errno.
+ */
+int image_read_signer(const struct file *file, const struct uki *uki,
+	char ret[IMAGE_SIGNER_MAX], struct uki_error *ret_why);
 /*
  * Can the firmware `arch` (not BIOS) load this image? NULL, or why not.
  */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/images.h"
+
 /* One an architecture, and those of groups and machines. */
 #define LOADERS_MAX 256
 
@@ -12,6 +14,7 @@ struct loader {
 	const char *name; /* its last part */
 	struct file *file;
 	struct view *view; /* of the file; NULL: not asked for yet */
+	char *signer;	   /* NULL: it is not signed */
 };
 
 struct loaders {
@@ -24,6 +27,25 @@ static const char *base_name(const char *path)
 	const char *slash = strrchr(path, '/');
 
 	return slash ? slash + 1 : path;
+}
+
+/* BIOS loaders are no EFI files, and cannot be signed. */
+static void find_signer(struct loader *loader)
+{
+	uint64_t size = file_size(loader->file);
+	size_t len = size < UKI_HEAD ? (size_t)size : UKI_HEAD;
+	uint8_t *head = malloc(UKI_HEAD);
+	char name[IMAGE_SIGNER_MAX];
+	struct uki_error why;
+	struct uki uki;
+
+	free(loader->signer);
+	loader->signer = NULL;
+	if (head && file_read(loader->file, head, len, 0) == 0 &&
+		uki_parse(head, len, size, &uki, &why) && uki.cert_size &&
+		image_read_signer(loader->file, &uki, name, &why) == 0)
+		loader->signer = strdup(name);
+	free(head);
 }
 
 static void add(struct loaders *loaders, const struct config *config,
@@ -72,6 +94,7 @@ static void add(struct loaders *loaders, const struct config *config,
 		return;
 	}
 	loader->name = base_name(loader->path);
+	find_signer(loader);
 	loaders->n++;
 }
 
@@ -111,6 +134,7 @@ void loaders_free(struct loaders *loaders)
 		view_unref(loaders->loader[i].view);
 		file_unref(loaders->loader[i].file);
 		free(loaders->loader[i].path);
+		free(loaders->loader[i].signer);
 	}
 	free(loaders);
 }
@@ -129,6 +153,7 @@ struct view *loaders_view(struct loaders *loaders, const char *name)
 			file_open(loader->path, &fresh) == 0) {
 			file_unref(loader->file);
 			loader->file = fresh;
+			find_signer(loader);
 			view_unref(loader->view);
 			loader->view = NULL;
 		}
@@ -142,5 +167,15 @@ struct view *loaders_view(struct loaders *loaders, const char *name)
 		}
 		return view_ref(loader->view);
 	}
+	return NULL;
+}
+
+const char *loaders_signer(const struct loaders *loaders, const char *path)
+{
+	const char *name = base_name(path);
+
+	for (size_t i = 0; i < loaders->n; i++)
+		if (strcmp(loaders->loader[i].name, name) == 0)
+			return loaders->loader[i].signer;
 	return NULL;
 }

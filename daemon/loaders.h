@@ -21,5 +21,11 @@ struct loaders *loaders_new(
 void loaders_free(struct loaders *loaders);
 /* The loader's bytes; NULL if there is none of this name. */
 struct view *loaders_view(struct loaders *loaders, const char *name);
+/*
+ * By whom the EFI loader of this path or name says that it is signed, "" if it
+ * does not say; NULL if it is not signed, or there is none. Nothing is
+ * verified.
+ */
+const char *loaders_signer(const struct loaders *loaders, const char *path);
 
 #endif

@@ -74,7 +74,7 @@ static void read_once(const char *path, bool hash, struct reading *r,
 		netifs_new(NULL, config, &netifs) == 0) {
 		if (hash)
 			images_hash(images, check_wants_digest, config);
-		check_config(config, images, netifs, &r->report);
+		check_config(config, images, r->loaders, netifs, &r->report);
 		check_seen(config, images, clients, n_clients, &r->report);
 	}
 	images_free(images);

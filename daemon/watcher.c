@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/clients.h"
+#include "daemon/loaders.h"
 #include "daemon/log.h"
 #include "daemon/state.h"
 
@@ -48,9 +49,11 @@ static void take_progress(struct watcher *w, struct client_record *record)
 						    : form);
 }
 
-static void take_load(
-	struct client_record *record, const struct journal_event *e)
+static void take_load(const struct watcher *w, struct client_record *record,
+	const struct journal_event *e)
 {
+	const struct loaders *loaders = w->netuki->loaders;
+	bool is_signed = loaders && loaders_signer(loaders, e->file);
 	char mac[MAC_TEXT_LEN];
 
 	if (!watcher_count_load(record, e->t_us))
@@ -59,9 +62,13 @@ static void take_load(
 	log_warn("%s goes round in a circle: it was given %s %u times within "
 		 "%llu s and never asked for its script. Does the network let "
 		 "it through to HTTP, and does another DHCP or PXE server "
-		 "name a boot file?",
+		 "name a boot file?%s",
 		mac, e->file, record->loads,
-		(unsigned long long)(e->t_us - record->loads_us) / 1000000);
+		(unsigned long long)(e->t_us - record->loads_us) / 1000000,
+		is_signed || record->arch == ARCH_BIOS
+			? ""
+			: " Or is it in Secure Boot mode, which refuses this "
+			  "file, as it is not signed?");
 }
 
 static void on_event(
@@ -83,7 +90,7 @@ static void on_event(
 	case JOURNAL_TFTP_DONE:
 		take_progress(w, record);
 		if (e->file && !is_image(e->file))
-			take_load(record, e);
+			take_load(w, record, e);
 		break;
 	case JOURNAL_SCRIPT:
 		record->loads = 0;

@@ -238,6 +238,7 @@ void show_explain(const json_t *answer, const struct arguments *args)
 	text_line("file", text_of(answer, "file"));
 	text_line("problem", text_of(answer, "problem"));
 	text_line("warning", text_of(answer, "warning"));
+	text_line("secure boot", text_of(answer, "secure-boot"));
 	text_line("kernel gets", text_of(answer, "cmdline"));
 	if (text_of(answer, "script"))
 		printf("script:\n%s", text_of(answer, "script"));

@@ -14,6 +14,9 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b.|\x00")
 NOTHING_BOOTS = r"No bootable device|Shell> |netuki: nothing to boot"
 
 _PC = ["-machine", "q35", "-global", "ICH9-LPC.disable_s3=1"]
+# What keeps the keys is for the firmware's own mode of the processor only.
+_SECURE_PC = [*_PC, "-machine", "smm=on", "-global",
+              "driver=cfi.pflash01,property=secure,value=on"]
 _NO_PXE_IPV4 = ["-fw_cfg",
                 "name=opt/org.tianocore/IPv4PXESupport,string=no"]
 _NO_IPV6 = ["-fw_cfg", "name=opt/org.tianocore/IPv6Support,string=no"]
@@ -35,6 +38,21 @@ FIRMWARES = {
     "ovmf-http": {
         "code": "usr/share/OVMF/OVMF_CODE_4M.fd",
         "vars": "usr/share/OVMF/OVMF_VARS_4M.fd",
+        "rom": False,
+        "args": _NO_PXE_IPV4 + _NO_IPV6,
+    },
+    # Secure Boot on, with the test key that Debian ships both halves of.
+    "ovmf-secure": {
+        "board": _SECURE_PC,
+        "code": "usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
+        "vars": "usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd",
+        "rom": False,
+        "args": _NO_IPV6,
+    },
+    "ovmf-secure-http": {
+        "board": _SECURE_PC,
+        "code": "usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
+        "vars": "usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd",
         "rom": False,
         "args": _NO_PXE_IPV4 + _NO_IPV6,
     },

@@ -122,6 +122,7 @@ def test_loop_is_noticed():
         said = [line for line in lab.netukid.output().splitlines()
                 if "goes round in a circle" in line]
         harness.equal(len(said), 1, "lines about the loop")
+        harness.check("Secure Boot mode, which refuses" in said[0], said)
         found = json.loads(lab.netukictl("machines", "--json").stdout)
         harness.equal(found["machines"][0]["loops"], True, "loops")
         harness.check("in a loop" in lab.netukictl("machines").stdout,

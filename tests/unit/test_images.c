@@ -475,7 +475,7 @@ static void test_check(void **state)
 
 	(void)state;
 	config_report_init(&report);
-	check_config(config, images, NULL, &report);
+	check_config(config, images, NULL, NULL, &report);
 	for (size_t i = 0; i < report.n; i++) {
 		bool known = false;
 
