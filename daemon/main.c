@@ -163,6 +163,16 @@ static void raise_limits(void)
 	}
 }
 
+/* While the parts are made, a SIGHUP waits for the one that handles it. */
+static void hold_hangup(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(how, &set, NULL);
+}
+
 static int start_base(struct netuki *netuki)
 {
 	static const struct timeval slice = {0, 2000};
@@ -346,6 +356,7 @@ static void run(struct netuki *netuki)
 
 	if (drain) {
 		say_hello(netuki);
+		hold_hangup(SIG_UNBLOCK);
 		notify_state("READY=1");
 		event_base_dispatch(netuki->base);
 		notify_state("STOPPING=1");
@@ -379,6 +390,7 @@ int main(int argc, char **argv)
 	/* A file that may not grow is an error to be told, not an end. */
 	signal(SIGXFSZ, SIG_IGN);
 	raise_limits();
+	hold_hangup(SIG_BLOCK);
 	status = start(&netuki, &reading, options.user) ? 1 : 0;
 	reading_done(&reading);
 	if (!status)
