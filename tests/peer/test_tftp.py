@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import socket
 import struct
 import sys
@@ -15,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lab import appliance, dhcp, harness, netns, paths, uki  # noqa: E402
 from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
 
+SO_TIMESTAMPNS = 35
 RRQ, WRQ, DATA, ACK, ERROR, OACK = range(1, 7)
 CONTENT = bytes(range(256)) * 200 + b"end"
 BULK = bytes(range(251)) * 40000
@@ -245,6 +247,36 @@ def test_route_mtu():
         client = Client(lab, "10.77.0.51")
         client.ask(blksize=1468)
         harness.equal(client.options(), {"blksize": 1468}, "options")
+
+
+def arrival(client):
+    """When the kernel took the next packet in, which must be block 1."""
+    client.socket.settimeout(2)
+    data, (stamp, *_), _, _ = client.socket.recvmsg(70000, 64)
+    harness.equal(data[:4], b"\0\3\0\1", "first block")
+    return struct.unpack("qq", stamp[2])
+
+
+def test_loaders_first():
+    """Of all that waits, small files are served before images."""
+    with served() as lab:
+        images = [Client(lab) for _ in range(6)]
+        loader = Client(lab)
+        for client in (*images, loader):
+            client.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            client.ask("small.bin" if client is loader else "bulk.bin",
+                       blksize=1468, windowsize=64)
+            client.options()
+        # All of this waits, the loader's last, until it may go on.
+        lab.netukid.send(signal.SIGSTOP)
+        os.waitid(os.P_PID, lab.netukid.pid, os.WSTOPPED)
+        for client in (*images, loader):
+            client.send(ack(0))
+        lab.netukid.send(signal.SIGCONT)
+        begun = arrival(loader)
+        for number, client in enumerate(images):
+            harness.check(begun < arrival(client),
+                          f"image {number} went before the loader")
 
 
 def test_silent_client():
