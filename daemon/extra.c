@@ -1,6 +1,7 @@
 #include "daemon/extra.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,22 +71,33 @@ enum template_result extra_expand(const char *text, size_t len,
 		ret, EXTRA_EXPANDED_MAX, ret_len, ret_name);
 }
 
-const char *extra_problem(const char *path)
+/* Is there a ${...} of ours in the beginning of a file that is longer? */
+static bool wants_values(const struct file *file)
 {
 	static const struct extra_values none;
-	static char text[TEMPLATE_MAX], ret[EXTRA_EXPANDED_MAX];
-	struct extra extra;
-	const char *name, *why = NULL;
+	char *text = malloc(TEMPLATE_MAX + EXTRA_EXPANDED_MAX);
+	const char *name;
+	bool wants;
 	size_t len;
 
-	extra_open(path, &extra);
-	if (extra.err)
-		return extra_why(extra.err);
-	if (!extra.text && file_read(extra.file, text, sizeof(text), 0) == 0 &&
-		extra_expand(text, sizeof(text), &none, ret, &len, &name) !=
-			TEMPLATE_PLAIN)
+	wants = text && file_read(file, text, TEMPLATE_MAX, 0) == 0 &&
+		extra_expand(text, TEMPLATE_MAX, &none, text + TEMPLATE_MAX,
+			&len, &name) != TEMPLATE_PLAIN;
+	free(text);
+	return wants;
+}
+
+const char *extra_problem(const char *path)
+{
+	const char *why = NULL;
+	struct file *file;
+	int err = file_open(path, &file);
+
+	if (err)
+		return extra_why(err);
+	if (file_size(file) > TEMPLATE_MAX && wants_values(file))
 		why = "it is larger than 64 KiB: ${...} in it stays as it is";
-	extra_done(&extra);
+	file_unref(file);
 	return why;
 }
 

@@ -287,7 +287,9 @@ static void answer_script(struct http_conn *conn,
 	}
 	conn->elsewhere = script.script.kind == IPXE_SCRIPT_CHAIN &&
 			  decide_is_elsewhere(&plan.set);
-	http_note(conn, JOURNAL_SCRIPT, script.title, plan.reason);
+	http_note(conn, JOURNAL_SCRIPT, script.title,
+		script.script.kind == IPXE_SCRIPT_SAY ? script.message
+						      : plan.reason);
 	http_reply_view(conn, request, view_of_text("text/plain", text, len));
 }
 

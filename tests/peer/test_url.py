@@ -46,6 +46,7 @@ def test_scripts():
                              (script(box, 3), "sha256")):
             harness.check("nothing to boot" in text and wanted in text and
                           "chain" not in text, text)
+            harness.check(wanted in box.log(), f"not in the log: {wanted}")
 
 
 def test_told():
