@@ -55,6 +55,7 @@ struct config_settings {
 	const char *sha256;  /* likewise; of the image: 64 digits, a to f */
 	enum config_mode mode;
 	enum config_offer offer;
+	uint32_t vlan; /* 0: not said here */
 	const char *const *loader; /* ARCH_MAX absolute paths; NULL: likewise */
 	const struct config_files *files; /* NULL: not said here */
 	struct config_at image_at, cmdline_at, mode_at, offer_at, loaders_at;
@@ -130,10 +131,8 @@ struct config {
 	const char *state; /* a directory */
 	uint32_t history_max_boots, history_max_days;
 	const char *control; /* a socket's path */
-
 	enum config_unknown unknown;
 	struct config_settings defaults;
-
 	size_t n_groups;
 	const struct config_group *groups;
 	size_t n_machines, n_local; /* these: in mode local */
@@ -184,6 +183,7 @@ struct config_resolved {
 	const char *sha256;
 	enum config_mode mode;
 	enum config_offer offer;
+	uint32_t vlan; /* 0: none */
 	const char *loader[ARCH_MAX];
 	const struct config_files *files[CONFIG_ORIGIN_MAX]; /* or NULL */
 	enum config_origin image_from, cmdline_from, mode_from, offer_from;

@@ -94,6 +94,10 @@ static void put_scalar(FILE *out, const char *indent,
 
 	if (is_text(key->type))
 		text = *(const char *const *)field;
+	/* A number that may not be 0 and is: nobody said it. */
+	if (key->type == VALUE_NUMBER && key->min > 0 &&
+		*(const uint32_t *)field == 0)
+		return;
 	/* Two keys have one field. */
 	if (text &&
 		((key->type == VALUE_IMAGE && strchr(text, '/')) ||

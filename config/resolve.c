@@ -39,6 +39,8 @@ static void resolve_voice(struct config_resolved *ret, struct voice voice)
 		ret->offer_at = from->offer_at;
 		ret->offer_from = voice.origin;
 	}
+	if (!ret->vlan)
+		ret->vlan = from->vlan;
 	for (int i = 0; i < ARCH_MAX; i++) {
 		if (!ret->loader[i])
 			ret->loader[i] = from->loader[i];

@@ -12,7 +12,7 @@ bool settings_is_empty(const struct config_settings *settings)
 {
 	return !settings->image && !settings->cmdline && !settings->sha256 &&
 	       settings->mode == CONFIG_MODE_UNSET &&
-	       settings->offer == CONFIG_OFFER_UNSET &&
+	       settings->offer == CONFIG_OFFER_UNSET && !settings->vlan &&
 	       settings->loader == settings_no_loader && !settings->files;
 }
 

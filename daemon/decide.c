@@ -587,4 +587,5 @@ void decide_script(const struct decide_world *world,
 		script_kernel(world, client, plan, ret);
 	else
 		script_chain(world, client, plan, ret);
+	ret->script.vlan = (uint16_t)plan->set.vlan;
 }

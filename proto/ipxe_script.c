@@ -174,10 +174,39 @@ static void put_loop_end(struct wire_writer *w)
 		"exit 1\n");
 }
 
+/*
+ * The parent is closed, so that its addresses and routes are no more. DHCP
+ * alone configures the VLAN: `dhcp` would wait for an IPv6 router as well.
+ */
+static void put_vlan(struct wire_writer *w, uint16_t vlan)
+{
+	if (!vlan)
+		return;
+	wire_put_text(w, "set trunk ${netX/ifname}\nvcreate --tag ");
+	wire_put_dec(w, vlan);
+	wire_put_text(w, " ${trunk} || goto no_vlan\n"
+			 "ifclose ${trunk}\n"
+			 "set try:int32 1\n"
+			 ":vlan\n"
+			 "ifconf --configurator dhcp ${trunk}-");
+	wire_put_dec(w, vlan);
+	wire_put_text(w, " && goto begin ||\n"
+			 "iseq ${try} " MAX_TRIES " && goto no_vlan ||\n"
+			 "inc try\n"
+			 "goto vlan\n"
+			 ":no_vlan\n"
+			 "echo netuki: no DHCP in VLAN ");
+	wire_put_dec(w, vlan);
+	wire_put_text(w, ", or this iPXE is built without VLAN_CMD\n"
+			 "goto give_up\n"
+			 ":begin\n");
+}
+
 static bool put_chain(struct wire_writer *w, const struct ipxe_script *script)
 {
 	if (!url_is_safe(script->url))
 		return false;
+	put_vlan(w, script->vlan);
 	put_loop_begin(w);
 	put_fetch(w, "chain --name=", script->url, script->cmdline);
 	put_loop_end(w);
@@ -189,6 +218,7 @@ static bool put_kernel(struct wire_writer *w, const struct ipxe_script *script)
 	if (!url_is_safe(script->url) ||
 		(script->initrd && !url_is_safe(script->initrd)))
 		return false;
+	put_vlan(w, script->vlan);
 	put_loop_begin(w);
 	put_fetch(w, "kernel", script->url, script->cmdline);
 	if (script->initrd)

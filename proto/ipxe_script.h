@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Would iPXE hand on this command line unchanged? It expands "${...}"; a word
@@ -39,6 +40,11 @@ struct ipxe_script {
 	 */
 	const char *cmdline;
 	const char *message; /* SAY: one line */
+	/*
+	 * CHAIN, KERNEL: the VLAN (1 to 4094) over which all is fetched, by a
+	 * device on top of the one that fetched the script; 0: none.
+	 */
+	uint16_t vlan;
 };
 
 /*

@@ -147,6 +147,16 @@ def test_arm64_firmware_loads_an_image():
         first(lab, "tftp-done", file="images/arm.efi")
 
 
+def test_vlan_without_the_command():
+    """Debian's iPXE has no VLANs: it says so, and the boot order goes on."""
+    with laboratory(vlan=42) as lab:
+        machine = lab.machine("lab-01", firmware="seabios", mac=MAC)
+        machine.power_on()
+        machine.wait_serial("netuki: no DHCP in VLAN 42, or this iPXE is built "
+                            "without VLAN_CMD", TIMEOUT)
+        machine.wait_serial("No bootable device", TIMEOUT)
+
+
 def test_dhcp_server_on_the_same_host():
     """dnsmasq serves leases from the appliance's own host."""
     with laboratory(dhcp=False) as lab:

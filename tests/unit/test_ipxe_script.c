@@ -39,6 +39,22 @@
 	"sleep 15\n"                                                           \
 	"exit 1\n"
 
+#define VLAN_42                                                                \
+	"set trunk ${netX/ifname}\n"                                           \
+	"vcreate --tag 42 ${trunk} || goto no_vlan\n"                          \
+	"ifclose ${trunk}\n"                                                   \
+	"set try:int32 1\n"                                                    \
+	":vlan\n"                                                              \
+	"ifconf --configurator dhcp ${trunk}-42 && goto begin ||\n"            \
+	"iseq ${try} 5 && goto no_vlan ||\n"                                   \
+	"inc try\n"                                                            \
+	"goto vlan\n"                                                          \
+	":no_vlan\n"                                                           \
+	"echo netuki: no DHCP in VLAN 42, or this iPXE is built without "      \
+	"VLAN_CMD\n"                                                           \
+	"goto give_up\n"                                                       \
+	":begin\n"
+
 static const struct {
 	const char *name;
 	struct ipxe_script script;
@@ -52,6 +68,16 @@ static const struct {
 		"echo netuki: debian.efi for lab-01\n" LOOP_BEGIN
 		"chain --name= --timeout 30000 " URL
 		" || goto failed\n" LOOP_END},
+	{"UKI over a VLAN", {.kind = IPXE_SCRIPT_CHAIN, .url = URL, .vlan = 42},
+		"#!ipxe\n" VLAN_42 LOOP_BEGIN
+		"chain --name= --timeout 30000 " URL
+		" || goto failed\n" LOOP_END},
+	{"kernel over a VLAN",
+		{.kind = IPXE_SCRIPT_KERNEL, .url = KERNEL, .vlan = 42},
+		"#!ipxe\n" VLAN_42 LOOP_BEGIN "kernel --timeout 30000 " KERNEL
+		" || goto failed\nboot || goto failed\n" LOOP_END},
+	{"local disk, whatever the VLAN",
+		{.kind = IPXE_SCRIPT_LOCAL, .vlan = 42}, "#!ipxe\nexit 1\n"},
 	{"UKI with another command line",
 		{.kind = IPXE_SCRIPT_CHAIN,
 			.url = URL,
