@@ -50,7 +50,7 @@ HARDENING += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 endif
 
 DAEMON_LIBS := libevent_core libnl-3.0 libnl-route-3.0 yaml-0.1 jansson nettle sqlite3
-CTL_LIBS := jansson
+CTL_LIBS := jansson nettle
 # Asked only when something is compiled: `make demo` installs them first.
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(DAEMON_LIBS))
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -I. -DNETUKI_VERSION='"$(VERSION)"' \

@@ -96,6 +96,7 @@ static struct tftp_client_action send_request(
 	c->windowsize = 1;
 	c->expected = 1;
 	c->highest = 0;
+	c->received = 0;
 	c->in_window = 0;
 	c->packet_len =
 		tftp_build_request(&request, c->packet, sizeof(c->packet));
@@ -172,11 +173,12 @@ static struct tftp_client_action take_block(struct tftp_client *c,
 		return acknowledge(c, now_us);
 	}
 	action = (struct tftp_client_action){
-		.at = (c->expected - 1) * c->blksize,
+		.at = c->received,
 		.data = packet->data,
 		.len = packet->len,
 	};
 	set_timer(c, now_us);
+	c->received += packet->len;
 	c->expected++;
 	c->in_window++;
 	if (packet->len < c->blksize)

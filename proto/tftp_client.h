@@ -69,6 +69,7 @@ struct tftp_client {
 	uint32_t blksize, windowsize;
 	bool has_size;
 	uint64_t size;
+	uint64_t received; /* bytes of the file */
 	/* What is to be sent. */
 	uint8_t packet[TFTP_CLIENT_PACKET];
 	size_t packet_len;

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "config/config.h"
+#include "daemon/ctl/bench.h"
 #include "daemon/ctl/report.h"
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/since.h"
@@ -34,6 +35,36 @@ const struct option_row option_rows[] = {
 	{'s', "since", "TIME", "from then on: 12h, 7d, 2024-12-31, ... (all)",
 		AT(since)},
 	{'l', "limit", "N", "at most so many (20)", AT(limit)},
+	{'W', "as", "FIRMWARE", "edk2, ipxe or rom (edk2)", AT(as)},
+	{'N', "clients", "N", "so many machines at once (1)", AT(clients)},
+	{'3', "loads", "N", "each loads so often (1)", AT(loads)},
+	{'R', "rounds", "N", "all of it so often (1; with --compare 5)",
+		AT(rounds)},
+	{'P', "compare", "URL", "in turns with this one", AT(compare)},
+	{'O', "from", "ADDRESSES", "own ones: A, A-B or NET/LEN, in turn",
+		AT(from)},
+	{'o', "loss", "PERCENT", "of the packets, each way (0)", AT(loss)},
+	{'d', "delay", "TIME", "of each packet, each way: 2ms (0)", AT(delay)},
+	{'w', "window", "N", "blocks, not what the firmware asks for",
+		AT(window)},
+	{'B', "blksize", "N", "bytes, not what the firmware asks for",
+		AT(blksize)},
+	{'D', "double", NULL, "each ACK is sent twice", AT(twice)},
+	{'p', "pause", "TIME", "from load to load of a machine (0)", AT(pause)},
+	{'k', "keep-alive", NULL, "HTTP: its loads over one connection",
+		AT(keep_alive)},
+	{'T', "time-limit", "TIME", "of a round (10min)", AT(time_limit)},
+	{'e', "file", "FILE", "what it has to be; else a first load tells",
+		AT(file)},
+	{'2', "sha256", "DIGEST", "what it has to be", AT(sha256)},
+	{'K', "no-check", NULL, "only its size is looked at", AT(no_check)},
+	{'m', "missing", NULL, "it is not there: how soon is that said?",
+		AT(missing)},
+	{'g', "gro", NULL, "packets joined by the kernel (UDP_GRO)", AT(gro)},
+	{'E', "seed", "N", "of the losses (1)", AT(seed)},
+	{'S', "save", "FILE", "where figures are kept", AT(save)},
+	{'X', "no-save", NULL, "they are not kept", AT(no_save)},
+	{'v', "saved", NULL, "show those that were kept", AT(saved)},
 	{'C', "csv", NULL, "as comma-separated values", AT(csv)},
 	{'H', "html", "FILE", "write a page with plots into FILE, too",
 		AT(html)},
@@ -147,14 +178,12 @@ static const char *put_since(json_t *request, const char *text)
 	if (!text)
 		return NULL;
 	if (!since_parse(text, (double)time(NULL), &since))
-		return "--since takes 90s, 30min, 12h, 7d or 4w, or "
-		       "'YYYY-MM-DD HH:MM'";
+		return SINCE_FORMS;
 	json_object_set_new(request, "since", json_real(since));
 	return NULL;
 }
 
-/* A number of at most nine digits; 0: it is none. */
-static int number_from(const char *text)
+int arguments_number(const char *text)
 {
 	int n = 0;
 
@@ -169,11 +198,11 @@ static const char *ask_boots(json_t *request, const struct arguments *args)
 {
 	if (args->follow && (args->n_operands || args->since || args->limit))
 		return "--follow shows all that happens from now on";
-	if (args->limit && !number_from(args->limit))
+	if (args->limit && !arguments_number(args->limit))
 		return "--limit takes a number";
 	if (args->limit)
 		json_object_set_new(request, "limit",
-			json_integer(number_from(args->limit)));
+			json_integer(arguments_number(args->limit)));
 	put_true(request, "follow", args->follow);
 	put_true(request, "progress",
 		args->follow && !args->json && text_is_terminal());
@@ -184,7 +213,7 @@ static const char *ask_boots(json_t *request, const struct arguments *args)
 
 static const char *ask_boot(json_t *request, const struct arguments *args)
 {
-	int id = number_from(args->operand[0]);
+	int id = arguments_number(args->operand[0]);
 
 	if (id)
 		json_object_set_new(request, "id", json_integer(id));
@@ -335,6 +364,21 @@ static const struct command commands[] = {
 		.ask = ask_report,
 		.refine = refine_report,
 		.show = show_report},
+	{.name = "bench",
+		.operands = "URL [--compare URL]",
+		.more = "--saved [--since TIME] [--limit N]",
+		.max = 1,
+		.options = "WN3RPOodwBDpkTe2KmgESXvslC",
+		.summary = "load a file as firmware does, and see how fast",
+		.help = "Of any server: tftp://HOST/FILE or http://HOST/FILE. "
+			"As EDK2 it asks for the\n"
+			"size first; then windows of 4 blocks, or over HTTP "
+			"the file. As iPXE and as a\n"
+			"BIOS ROM it gets one block at a time. Each byte is "
+			"compared. Status 1: something\n"
+			"failed. The daemon is not asked. TIME is 500us, 2ms, "
+			"1.5s or 10min.\n",
+		.run = bench_run},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
 

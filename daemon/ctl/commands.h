@@ -16,9 +16,17 @@ struct arguments {
 	bool json, csv, unknown, yaml, follow, all, include_local, clear,
 		cancel;
 	const char *arch, *firmware, *image, *mode, *by, *since, *limit, *html;
+	/* Of bench. */
+	bool saved, no_save, no_check, missing, twice, gro, keep_alive;
+	const char *as, *clients, *loads, *rounds, *compare, *from;
+	const char *loss, *delay, *blksize, *window, *pause, *time_limit;
+	const char *file, *sha256, *save, *seed;
 	size_t n_operands;
 	char **operand;
 };
+
+/* A number of at most nine digits; 0: it is none. */
+int arguments_number(const char *text);
 
 struct command {
 	const char *name;
@@ -39,6 +47,11 @@ struct command {
 	 */
 	bool (*refine)(json_t *answer, const struct arguments *args);
 	void (*show)(const json_t *answer, const struct arguments *args);
+	/*
+	 * Or all of it, for what the daemon is not asked: an exit status, or in
+	 * *ret_nonsense why the arguments make no sense.
+	 */
+	int (*run)(const struct arguments *args, const char **ret_nonsense);
 };
 
 /* NULL: there is none. */

@@ -125,6 +125,15 @@ static int take_answer(const struct command *command,
 	return ok ? EXIT_SUCCESS : EXIT_NO;
 }
 
+static int run_itself(
+	const struct command *command, const struct arguments *args)
+{
+	const char *nonsense = NULL;
+	int status = command->run(args, &nonsense);
+
+	return nonsense ? bad_usage(command, nonsense, "") : status;
+}
+
 static int run(const struct command *command, const struct arguments *args)
 {
 	json_t *request = json_pack("{s:s}", "command", command->name), *answer;
@@ -173,5 +182,7 @@ int main(int argc, char **argv)
 	status = parse_options(argc, argv, command, &args);
 	if (!status)
 		status = parse_operands(argc, argv, command, &args);
-	return status ? status - 1 : run(command, &args);
+	if (status)
+		return status - 1;
+	return command->run ? run_itself(command, &args) : run(command, &args);
 }

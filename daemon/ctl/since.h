@@ -6,6 +6,9 @@
 
 #include <stdbool.h>
 
+#define SINCE_FORMS                                                            \
+	"--since takes 90s, 30min, 12h, 7d or 4w, or 'YYYY-MM-DD HH:MM'"
+
 /*
  * "90s", "30min", "12h", "7d" or "4w" before `now`; "YYYY-MM-DD[ HH:MM[:SS]]"
  * in local time; "@SECONDS": Unix time. In *ret as Unix time.

@@ -99,28 +99,10 @@ def start_netukid(lab, ns, root):
     return lab.start_netukid(appliance.config(lab, [], more), ns)
 
 
-def start_dnsmasq(lab, ns, root):
-    """dnsmasq with TFTP only, and its limit of transfers lifted."""
-    process = lab.spawn(
-        peers.dnsmasq(lab.tmp / "leases") +
-        ["--enable-tftp", f"--tftp-root={root}", "--tftp-max=2000",
-         "--quiet-tftp"], ns, "dnsmasq")
-    process.wait_output("TFTP root")
-    return process
-
-
-def start_tftpd_hpa(lab, ns, root):
-    """tftpd-hpa, which forks for each request."""
-    return lab.spawn([paths.program("in.tftpd"), "-4", "-L", "-a", "127.0.0.1:69",
-                      "-u", "root", "-s", root], ns, "tftpd-hpa")
-
-
-def start_atftpd(lab, ns, root):
-    """atftpd, which has a thread for each transfer."""
-    return lab.spawn([paths.program("atftpd"), "--daemon", "--no-fork",
-                      "--user", "root.root", "--bind-address", "127.0.0.1",
-                      "--port", "69", "--maxthread", "2000", "--verbose=0",
-                      root], ns, "atftpd")
+def start_other(name):
+    """What starts one of the other servers."""
+    return lambda lab, ns, root: lab.spawn(
+        peers.tftp_server(name, root, lab.tmp), ns, name)
 
 
 def start_segment(lab, ns, root):
@@ -129,9 +111,10 @@ def start_segment(lab, ns, root):
                       root / "bulk.efi"], ns, "bench_segment")
 
 
-SERVERS = {"netukid": start_netukid, "dnsmasq": start_dnsmasq,
-           "tftpd-hpa": start_tftpd_hpa, "atftpd": start_atftpd,
-           "segment": start_segment}
+# tftpd-hpa forks for each request, atftpd has a thread for each.
+SERVERS = {"netukid": start_netukid, **{
+    name: start_other(name) for name in ("dnsmasq", "tftpd-hpa", "atftpd")},
+    "segment": start_segment}
 
 
 def is_run(server, work):

@@ -38,6 +38,23 @@ def proxy_http(url):
             "--pxe-service=x86PC,unused,unused"]
 
 
+def tftp_server(name, root, folder):
+    """dnsmasq, tftpd-hpa or atftpd with the files of ROOT, on loopback.
+
+    Their limits are lifted as far as they can be.
+    """
+    if name == "dnsmasq":
+        return dnsmasq(folder / "leases") + [
+            "--enable-tftp", f"--tftp-root={root}", "--tftp-max=2000",
+            "--quiet-tftp"]
+    if name == "tftpd-hpa":
+        return [paths.program("in.tftpd"), "-4", "-L", "-a", "127.0.0.1:69",
+                "-u", "root", "-s", root]
+    return [paths.program("atftpd"), "--daemon", "--no-fork", "--user",
+            "root.root", "--bind-address", "127.0.0.1", "--port", "69",
+            "--maxthread", "2000", "--verbose=0", root]
+
+
 def nginx(folder, config):
     """nginx in the foreground, with everything it writes in FOLDER."""
     return [paths.program("nginx"), "-p", folder, "-c", config,

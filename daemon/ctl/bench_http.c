@@ -1,0 +1,334 @@
+/*
+ * The clients of HTTP.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "daemon/ctl/bench_loop.h"
+#include "proto/http_response.h"
+
+#define SECOND	 UINT64_C(1000000000)
+#define HEAD_MAX 4096
+#define AT_ONCE	 (256u << 10)
+#define DISCARD	 (8u << 20)
+
+/* How a firmware asks. */
+static const struct manner {
+	const char *name, *headers;
+	bool head_first; /* it asks for the size first, by HEAD */
+	/* How long it waits for the connection, and for anything then. */
+	uint64_t connect_ns, silence_ns;
+} manners[] = {
+	{"edk2", "Accept: */*\r\nUser-Agent: UefiHttpBoot/1.0\r\n", true,
+		60 * SECOND, 5 * SECOND},
+	{"ipxe", "User-Agent: iPXE/1.21.1\r\n", false, 60 * SECOND,
+		60 * SECOND},
+};
+
+enum phase { PHASE_CONNECT, PHASE_HEAD, PHASE_BODY };
+
+struct player {
+	struct bench_client base;
+	enum phase phase;
+	int fd;
+	bool has_socket;
+	bool sizing;	  /* by HEAD */
+	bool used_before; /* the connection: it may be closed any time */
+	bool close_after;
+	bool has_size;
+	uint64_t size, at, left; /* of the body */
+	uint64_t heard_ns;
+	size_t head_len;
+	char head[HEAD_MAX];
+};
+
+static struct player *player_of(struct bench_client *client)
+{
+	void *at = client; /* its first member */
+
+	return at;
+}
+
+static const struct manner *manner_of(const struct bench_loop *loop)
+{
+	const struct manner *m = manners;
+
+	while (strcmp(m->name, loop->setup->as) != 0)
+		m++;
+	return m;
+}
+
+bool bench_http_plays(const char *name)
+{
+	for (size_t i = 0; i < sizeof(manners) / sizeof(*manners); i++)
+		if (strcmp(manners[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void close_socket(struct player *p)
+{
+	if (p->has_socket)
+		close(p->fd);
+	p->has_socket = false;
+}
+
+static void end(struct bench_loop *loop, struct player *p, const char *why)
+{
+	if (why || p->close_after || !loop->setup->keep_alive)
+		close_socket(p);
+	bench_loop_end(loop, &p->base, why);
+}
+
+static void ask(struct bench_loop *loop, struct player *p)
+{
+	const struct url *url = &loop->target->url;
+	const struct manner *m = manner_of(loop);
+	char text[URL_MAX + 600];
+	int len = snprintf(text, sizeof(text),
+		"%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n",
+		p->sizing ? "HEAD" : "GET", url->path, loop->target->host_text,
+		m->headers);
+
+	p->phase = PHASE_HEAD;
+	p->head_len = 0;
+	/* So little fits a new connection's buffer; else it is broken. */
+	if (send(p->fd, text, (size_t)len, MSG_NOSIGNAL) != len)
+		end(loop, p, strerror(errno));
+}
+
+static void call(struct bench_loop *loop, struct player *p)
+{
+	const union bench_address *to = &loop->target->address;
+
+	p->fd = bench_socket(loop->setup, loop->target, p->base.number);
+	if (p->fd < 0) {
+		bench_loop_break(loop);
+		return;
+	}
+	p->has_socket = true;
+	p->used_before = p->close_after = false;
+	p->heard_ns = p->base.begun_ns;
+	if (connect(p->fd, &to->any, bench_address_len(to)) == 0) {
+		bench_loop_watch(loop, p->fd, EPOLLIN, &p->base);
+		ask(loop, p);
+	} else if (errno == EINPROGRESS) {
+		p->phase = PHASE_CONNECT;
+		bench_loop_watch(loop, p->fd, EPOLLOUT, &p->base);
+	} else {
+		end(loop, p, strerror(errno));
+	}
+}
+
+static void load(struct bench_loop *loop, struct bench_client *client)
+{
+	struct player *p = player_of(client);
+
+	p->sizing = manner_of(loop)->head_first;
+	p->has_size = false;
+	p->heard_ns = p->base.begun_ns;
+	if (!p->has_socket) {
+		call(loop, p);
+		return;
+	}
+	p->used_before = true;
+	ask(loop, p);
+}
+
+static void connected(struct bench_loop *loop, struct player *p)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	if (err) {
+		end(loop, p,
+			err == ECONNREFUSED ? "nothing listens there"
+					    : strerror(err));
+		return;
+	}
+	bench_loop_watch(loop, p->fd, EPOLLIN, &p->base);
+	ask(loop, p);
+}
+
+static void end_status(struct bench_loop *loop, struct player *p, unsigned n)
+{
+	char why[80];
+
+	p->close_after = true; /* its body is not read */
+	if (loop->setup->missing && n == 404) {
+		end(loop, p, NULL);
+		return;
+	}
+	snprintf(why, sizeof(why), "the server answers %u%s", n,
+		n / 100 == 3 ? ", which firmware does not follow" : "");
+	end(loop, p, why);
+}
+
+/* The whole body is there. */
+static void finish(struct bench_loop *loop, struct player *p)
+{
+	end(loop, p, bench_file_end(loop->file, p->at));
+}
+
+static void take_body(
+	struct bench_loop *loop, struct player *p, const char *data, size_t len)
+{
+	const void *bytes = data;
+	const char *wrong = NULL;
+
+	if (data)
+		wrong = bench_file_take(loop->file, p->at, bytes, len);
+	p->at += len;
+	p->left -= len;
+	if (wrong)
+		end(loop, p, wrong);
+	else if (!p->left)
+		finish(loop, p);
+}
+
+/* len: of the head itself; the body may have begun behind it. */
+static void take_head(struct bench_loop *loop, struct player *p, size_t len,
+	const struct http_response *r)
+{
+	size_t more = p->head_len - len;
+
+	p->close_after |= r->close;
+	if (r->status != 200) {
+		end_status(loop, p, r->status);
+		return;
+	}
+	if (loop->setup->missing || !r->has_length) {
+		end(loop, p,
+			loop->setup->missing
+				? "the file is there"
+				: "the server does not tell the size");
+		return;
+	}
+	if (p->has_size && p->size != r->length) {
+		end(loop, p, "HEAD and GET tell different sizes");
+		return;
+	}
+	p->has_size = true;
+	p->size = r->length;
+	if (p->sizing) {
+		p->sizing = false;
+		if (!r->close) {
+			ask(loop, p);
+			return;
+		}
+		close_socket(p);
+		call(loop, p);
+		return;
+	}
+	p->phase = PHASE_BODY;
+	p->at = 0;
+	p->left = r->length;
+	if (more > p->left)
+		end(loop, p, "the server sends more than it said");
+	else
+		take_body(loop, p, p->head + len, more);
+}
+
+/* Nothing more comes on this connection. */
+static void hung_up(struct bench_loop *loop, struct player *p, int err)
+{
+	if (p->phase == PHASE_HEAD && p->used_before && !p->head_len) {
+		close_socket(p);
+		call(loop, p);
+		return;
+	}
+	end(loop, p, err ? strerror(err) : "the server hangs up in the middle");
+}
+
+static void read_head(struct bench_loop *loop, struct player *p)
+{
+	ssize_t n = recv(
+		p->fd, p->head + p->head_len, sizeof(p->head) - p->head_len, 0);
+	struct http_response r;
+	int len;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		hung_up(loop, p, n < 0 ? errno : 0);
+		return;
+	}
+	p->head_len += (size_t)n;
+	len = http_response_parse(p->head, p->head_len, &r);
+	if (len > 0)
+		take_head(loop, p, (size_t)len, &r);
+	else if (len < 0 || p->head_len == sizeof(p->head))
+		end(loop, p, "this is no answer of HTTP");
+}
+
+static void read_body(struct bench_loop *loop, struct player *p)
+{
+	static char buffer[AT_ONCE];
+	bool counts = loop->file->use == BENCH_USE_COUNT;
+	uint64_t most = counts ? DISCARD : sizeof(buffer);
+	/* What nobody looks at is not copied either. */
+	ssize_t n = recv(p->fd, counts ? NULL : buffer,
+		p->left < most ? p->left : most, counts ? MSG_TRUNC : 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0)
+		hung_up(loop, p, n < 0 ? errno : 0);
+	else
+		take_body(loop, p, counts ? NULL : buffer, (size_t)n);
+}
+
+static void ready(struct bench_loop *loop, struct bench_client *client)
+{
+	struct player *p = player_of(client);
+
+	p->heard_ns = 0; /* just now: the next tick tells when */
+	switch (p->phase) {
+	case PHASE_CONNECT:
+		connected(loop, p);
+		break;
+	case PHASE_HEAD:
+		read_head(loop, p);
+		break;
+	case PHASE_BODY:
+		read_body(loop, p);
+		break;
+	}
+}
+
+static void tick(
+	struct bench_loop *loop, struct bench_client *client, uint64_t now_ns)
+{
+	struct player *p = player_of(client);
+	const struct manner *m = manner_of(loop);
+
+	if (!p->heard_ns)
+		p->heard_ns = now_ns;
+	if (now_ns < p->heard_ns + (p->phase == PHASE_CONNECT ? m->connect_ns
+							      : m->silence_ns))
+		return;
+	loop->figures->unanswered += p->phase != PHASE_BODY;
+	loop->figures->tftp.timeouts++;
+	end(loop, p,
+		p->phase == PHASE_BODY ? "the server fell silent in the middle"
+				       : "no answer to the request");
+}
+
+static void close_client(struct bench_loop *loop, struct bench_client *client)
+{
+	(void)loop;
+	close_socket(player_of(client));
+}
+
+const struct bench_kind bench_http = {
+	.client_size = sizeof(struct player),
+	.load = load,
+	.ready = ready,
+	.tick = tick,
+	.close = close_client,
+};

@@ -1,0 +1,227 @@
+/*
+ * Figures of `bench` for people.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/ctl/bench.h"
+#include "daemon/ctl/commands.h"
+#include "daemon/ctl/show.h"
+#include "daemon/ctl/stats.h"
+#include "daemon/ctl/table.h"
+#include "daemon/ctl/text.h"
+
+#define CELL 40
+
+/* o[key] as a number; a negative one if it is none. */
+static double known(const json_t *o, const char *key)
+{
+	const json_t *value = json_object_get(o, key);
+
+	return json_is_number(value) ? json_number_value(value) : -1;
+}
+
+/* "12.3 ms", "1.234 s"; NULL if it is not known. */
+static const char *time_text(double s, char buf[CELL])
+{
+	if (s < 0)
+		return NULL;
+	if (s < 0.001)
+		snprintf(buf, CELL, "%.0f us", s * 1e6);
+	else if (s < 1)
+		snprintf(buf, CELL, "%.1f ms", s * 1e3);
+	else
+		snprintf(buf, CELL, "%.3f s", s);
+	return buf;
+}
+
+static const char *speed_text(double bytes_per_s, char buf[CELL])
+{
+	if (bytes_per_s <= 0)
+		return NULL;
+	snprintf(buf, CELL, "%.1f MB/s", bytes_per_s / 1e6);
+	return buf;
+}
+
+static const char *share_text(const json_t *o, char buf[CELL])
+{
+	double share = known(o, "resent-share");
+
+	if (share < 0)
+		return NULL;
+	snprintf(buf, CELL, "%.2f %%", share * 100);
+	return buf;
+}
+
+static const char *number_text(const json_t *o, const char *key, char buf[CELL])
+{
+	snprintf(buf, CELL, "%lld", number_of(o, key));
+	return buf;
+}
+
+/* "edk2, 50 machines at once, 2 loads each, 5 rounds, 1 % lost each way" */
+static void show_head(const json_t *r)
+{
+	long long clients = number_of(r, "clients");
+	long long loads = number_of(r, "loads");
+	long long rounds = number_of(r, "rounds");
+	double loss = known(r, "loss"), delay = known(r, "delay");
+	const char *digest = text_of(r, "sha256");
+	char buf[CELL];
+
+	printf("%s", text_of(r, "as"));
+	if (json_object_get(r, "windowsize"))
+		printf(" (blksize %lld, window %lld)", number_of(r, "blksize"),
+			number_of(r, "windowsize"));
+	printf(", %lld machine%s", clients, clients > 1 ? "s at once" : "");
+	if (loads > 1)
+		printf(", %lld loads each", loads);
+	if (rounds > 1)
+		printf(", %lld rounds", rounds);
+	if (loss > 0)
+		printf(", %g %% lost each way", loss * 100);
+	if (delay > 0)
+		printf(", %s later each way", time_text(delay, buf));
+	puts("");
+	if (digest)
+		printf("%s, SHA-256 %s\n",
+			size_text(number_of(r, "size"), buf, CELL), digest);
+	puts("");
+}
+
+static void show_groups(const json_t *result)
+{
+	static const char *const headings[] = {"TARGET", "LOADS", "FAILED",
+		"FILE WHOLE", "P95", "RATE", "TOGETHER", "SENT AGAIN",
+		"TIME-OUTS"};
+	const json_t *g;
+	struct table table;
+	size_t i;
+
+	table_init(&table, sizeof(headings) / sizeof(*headings), headings);
+	json_array_foreach(json_object_get(result, "groups"), i, g)
+	{
+		const json_t *last = json_object_get(g, "last-byte");
+		char b[8][CELL];
+		const char *cells[] = {text_of(g, "name"),
+			number_text(g, "count", b[0]),
+			number_text(g, "failures", b[1]),
+			time_text(known(last, "median"), b[2]),
+			time_text(known(last, "p95"), b[3]),
+			speed_text(known(json_object_get(g, "throughput"),
+					   "median"),
+				b[4]),
+			speed_text(known(g, "together"), b[5]),
+			share_text(g, b[6]), number_text(g, "timeouts", b[7])};
+
+		table_add(&table, cells);
+	}
+	table_print(&table);
+	table_done(&table);
+}
+
+static double median_of(const json_t *result, const char *name)
+{
+	const json_t *g;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "groups"), i,
+		g) if (strcmp(text_of(g, "name"), name) ==
+		       0) return known(json_object_get(g, "last-byte"),
+		"median");
+	return -1;
+}
+
+static void show_verdict(const json_t *result, const json_t *c)
+{
+	const char *a = text_of(c, "a"), *b = text_of(c, "b");
+	const char *faster = text_of(c, "faster");
+	double p = known(c, "p"), ratio;
+
+	if (!is_true(c, "enough")) {
+		printf("Too few rounds to conclude: %d are the least.\n",
+			STATS_ENOUGH);
+		return;
+	}
+	if (!faster) {
+		printf("No difference shown (p = %.3g).\n", p);
+		return;
+	}
+	ratio = median_of(result, strcmp(faster, a) == 0 ? b : a) /
+		median_of(result, faster);
+	printf("%s is faster: the other takes %.2f times as long "
+	       "(p = %.2g).\n",
+		faster, ratio, p);
+}
+
+/* Of what went wrong, all that is said to standard error. */
+static void show_failures(const json_t *result)
+{
+	const json_t *g, *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "groups"), i,
+		g) if (text_of(g, "failure")) fprintf(stderr,
+		"netukictl: %s: %lld failed: %s\n", text_of(g, "name"),
+		number_of(g, "failures"), text_of(g, "failure"));
+	json_array_foreach(json_object_get(result, "notes"), i, one)
+		fprintf(stderr, "netukictl: %s\n", json_string_value(one));
+}
+
+void bench_show(const json_t *result, const struct arguments *args)
+{
+	const json_t *c;
+	size_t i;
+
+	if (args->json) {
+		json_dumpf(result, stdout, JSON_INDENT(2));
+		puts("");
+	} else if (args->csv) {
+		show_report(result, args);
+	} else {
+		show_head(result);
+		show_groups(result);
+		json_array_foreach(json_object_get(result, "comparisons"), i, c)
+			show_verdict(result, c);
+	}
+	fflush(stdout);
+	show_failures(result);
+}
+
+static void add_saved(struct table *table, const json_t *run, const json_t *g)
+{
+	const json_t *last = json_object_get(g, "last-byte");
+	time_t when = (time_t)known(run, "time");
+	double loss = known(run, "loss");
+	char b[9][CELL];
+	const char *cells[] = {b[0], text_of(g, "name"), text_of(run, "as"),
+		number_text(run, "clients", b[1]), loss > 0 ? b[2] : NULL,
+		number_text(g, "failures", b[3]),
+		time_text(known(last, "median"), b[4]),
+		time_text(known(last, "p95"), b[5]),
+		speed_text(known(g, "together"), b[6]), share_text(g, b[7])};
+	struct tm tm;
+
+	if (!localtime_r(&when, &tm) ||
+		!strftime(b[0], CELL, "%Y-%m-%d %H:%M", &tm))
+		strcpy(b[0], "?");
+	snprintf(b[2], CELL, "%g %%", loss * 100);
+	table_add(table, cells);
+}
+
+void bench_show_saved(const json_t *runs)
+{
+	static const char *const headings[] = {"WHEN", "TARGET", "AS",
+		"MACHINES", "LOST", "FAILED", "FILE WHOLE", "P95", "TOGETHER",
+		"SENT AGAIN"};
+	const json_t *run, *g;
+	struct table table;
+	size_t i, j;
+
+	table_init(&table, sizeof(headings) / sizeof(*headings), headings);
+	json_array_foreach(runs, i, run) json_array_foreach(
+		json_object_get(run, "groups"), j, g) add_saved(&table, run, g);
+	table_print(&table);
+	table_done(&table);
+}

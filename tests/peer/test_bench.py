@@ -1,0 +1,328 @@
+#!/usr/bin/python3
+"""netukictl bench: against netukid and the servers of others.
+
+What the clients say is compared with what the server says of the same loads.
+"""
+
+import contextlib
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lab import appliance, harness, netns, paths, peers  # noqa: E402
+from lab.harness import cases, check, equal  # noqa: E402
+from lab.lab import Lab  # noqa: E402
+from lab.loopback import Loopback  # noqa: E402
+
+SIZE = 700000
+BYTES = random.Random(1).randbytes(SIZE)
+
+
+@contextlib.contextmanager
+def netukid(size=SIZE):
+    """netukid on loopback, with a loader f.bin of SIZE."""
+    with Loopback() as box:
+        file = box.tmp / "f.bin"
+        file.write_bytes(random.Random(1).randbytes(size))
+        box.write_config("  - {name: f, mac: 52:54:00:00:00:01, mode: local, "
+                         f"loaders: {{x64: {file}}}}}\n")
+        box.start()
+        box.tftp_url = f"tftp://127.0.0.1:{box.tftp}/f.bin"
+        box.http_url = f"http://127.0.0.1:{box.http}/loaders/f.bin"
+        yield box
+
+
+def bench(folder, *args, status=0, child=None):
+    """Runs netukictl bench with its figures kept in FOLDER."""
+    done = subprocess.run(
+        [str(arg) for arg in (paths.built("netukictl"), "bench", *args)],
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120,
+        env={**os.environ, "LC_ALL": "C", "XDG_STATE_HOME": str(folder)},
+        preexec_fn=child)
+    check(status in (done.returncode, None),
+          f"bench {args}: status {done.returncode}, wanted {status}: "
+          f"{done.stdout}{done.stderr}")
+    return done
+
+
+def figures(folder, *args, status=0, **more):
+    """The figures of a run: (all, those of the first target)."""
+    found = json.loads(bench(folder, *args, "--json", status=status,
+                             **more).stdout)
+    return found, found["groups"][0]
+
+
+def transfers(box, count):
+    """What netukid says of COUNT whole transfers: dicts of numbers."""
+    pattern = re.compile(
+        r"tftp-done .* (?P<bytes>\d+) bytes .*: blksize (?P<blksize>\d+) "
+        r"windowsize (?P<window>\d+).*resent (?P<timer>\d+) by timer "
+        r"(?P<roll>\d+) by roll-back, round trip (?P<rtt>[0-9.]+) ms")
+    deadline = time.monotonic() + 20
+    while True:
+        found = [{key: float(value)
+                  for key, value in match.groupdict().items()}
+                 for match in map(pattern.search, box.log().splitlines())
+                 if match]
+        if len(found) >= count:
+            equal(len(found), count, "transfers")
+            return found
+        check(time.monotonic() < deadline,
+              f"{len(found)} of {count} transfers:\n{box.log()}")
+        time.sleep(0.02)
+
+
+@cases(edk2=dict(who="edk2", blksize=1468, window=4, probes=True),
+       ipxe=dict(who="ipxe", blksize=1432, window=1, probes=False),
+       rom=dict(who="rom", blksize=1456, window=1, probes=True))
+def test_firmware(who, blksize, window, probes):
+    """Each firmware asks as it does, and gets the file."""
+    with netukid() as box:
+        result, group = figures(box.tmp, box.tftp_url, "--as", who,
+                                "--clients", 3, "--loads", 2)
+        # One more has loaded it first.
+        for transfer in transfers(box, 7):
+            equal([transfer[key] for key in ("bytes", "blksize", "window")],
+                  [SIZE, blksize, window], "transfer")
+        equal(box.json("status")["counts"]["tftp"]["requests"],
+              14 if probes else 7, "requests")
+        equal([group[key] for key in ("count", "completed", "failures")],
+              [6, 6, 0], "loads")
+        equal(group["blocks"], 6 * (SIZE // blksize + 1) + group["resent"],
+              "blocks")
+        equal(group["last-byte"]["n"], 6, "times")
+        equal(result["size"], SIZE, "size")
+
+
+def test_loss_agrees_with_the_server():
+    """What got lost was sent again, and both sides count the same."""
+    with netukid() as box:
+        file = box.tmp / "f.bin"
+        result, group = figures(box.tmp, box.tftp_url, "--clients", 5,
+                                "--loads", 2, "--loss", 3, "--file", file)
+        resent = sum(t["timer"] + t["roll"] for t in transfers(box, 10))
+        equal(group["failures"], 0, "failures")
+        packets = group["blocks"] * 1.25
+        check(packets * 0.015 < group["dropped"] < packets * 0.06,
+              f"{group['dropped']} of about {packets} packets lost at 3 %")
+        check(resent > 0, "nothing was sent again")
+        # What was under way when a client had all is the server's only.
+        check(0 <= resent - group["resent"] <= 10,
+              f"sent again: {resent}, and seen again: {group['resent']}")
+        equal(group["resent-share"], group["resent"] / group["blocks"],
+              "share")
+        again, other = figures(box.tmp, box.tftp_url, "--clients", 5,
+                               "--loads", 2, "--loss", 3, "--file", file,
+                               "--seed", 77)
+        equal([again["loss"], result["loss"]], [0.03, 0.03], "loss")
+        check(other["dropped"] != group["dropped"] or
+              other["resent"] != group["resent"], "another seed is the same")
+
+
+def test_delay_agrees_with_the_server():
+    """A delay is one of each way: the server's round trip has it twice."""
+    with netukid(60000) as box:
+        _, group = figures(box.tmp, box.tftp_url, "--delay", "20ms",
+                           "--clients", 2, "--file", box.tmp / "f.bin")
+        for transfer in transfers(box, 2):
+            check(39 <= transfer["rtt"] < 400, f"round trip: {transfer}")
+        # Of the question 2 ways, of the request 2, of 11 windows 2 each.
+        check(group["last-byte"]["min"] > 0.5, f"too soon: {group}")
+        equal(group["failures"], 0, "failures")
+
+
+def test_http():
+    """As HTTP Boot and as iPXE; by IPv4 and IPv6; kept alive or not."""
+    with netukid() as box:
+        for options, loads in (((), 6), (("--as", "ipxe"), 6),
+                               (("--keep-alive",), 6), (("--no-check",), 6)):
+            _, group = figures(box.tmp, box.http_url, "--clients", 3,
+                               "--loads", 2, *options)
+            equal([group["completed"], group["bytes"]],
+                  [loads, loads * SIZE], f"{options}")
+        _, group = figures(box.tmp, box.http_url.replace("127.0.0.1", "[::1]"))
+        equal(group["bytes"], SIZE, "by IPv6")
+
+
+def test_compare():
+    """TFTP and HTTP in turns: the verdict, text, CSV, what is kept."""
+    with netukid() as box:
+        both = (box.tftp_url, "--as", "ipxe", "--compare", box.http_url)
+        result, _ = figures(box.tmp, *both)
+        verdict, = result["comparisons"]
+        equal([verdict["faster"], verdict["enough"], result["rounds"]],
+              [box.http_url, True, 5], "verdict")
+        text = bench(box.tmp, *both, "--rounds", 2).stdout
+        check("Too few rounds" in text and box.http_url in text, text)
+        rows = bench(box.tmp, *both, "--rounds", 1, "--csv").stdout
+        check(rows.startswith("target,count,completed,failures,last-byte-n"),
+              rows)
+        equal(rows.count("\n"), 3, "lines")
+        kept = json.loads(bench(box.tmp, "--saved", "--json").stdout)["runs"]
+        equal([run["rounds"] for run in kept], [5, 2, 1], "kept")
+        equal(kept[0], result, "figures and what is kept of them")
+        listed = bench(box.tmp, "--saved", "--limit", 1).stdout
+        equal(listed.count("\n"), 3, listed)
+        own = box.tmp / "own.jsonl"
+        bench(box.tmp, box.tftp_url, "--save", own)
+        equal(len(own.read_text().splitlines()), 1, "--save")
+        bench(box.tmp, box.tftp_url, "--no-save")
+        equal(len(json.loads(bench(box.tmp, "--saved", "--json").stdout)
+                  ["runs"]), 3, "--no-save")
+
+
+def test_content():
+    """Another file than it has to be is a failure."""
+    with netukid() as box:
+        other = box.tmp / "other.bin"
+        wrong = bytearray((box.tmp / "f.bin").read_bytes())
+        wrong[-1] ^= 1
+        for content, why in ((wrong, "not what it has to be"),
+                             (wrong[:-1], "longer than it has"),
+                             (wrong + b"x", "shorter than it has")):
+            # Only what differs at its end goes so far.
+            content[-2:-1] = BYTES[-2:-1]
+            good = bytes(content) if len(content) == SIZE else \
+                (BYTES + b"x")[:len(content)]
+            other.write_bytes(good)
+            for url in (box.tftp_url, box.http_url):
+                done = bench(box.tmp, url, "--file", other, status=1)
+                check(why in done.stderr, done.stderr)
+        done = bench(box.tmp, box.tftp_url, "--sha256", "0" * 64, status=1)
+        check("SHA-256 is" in done.stderr, done.stderr)
+        digest = done.stderr.split()[-1]
+        bench(box.tmp, box.tftp_url, "--sha256", digest)
+
+
+def test_errors():
+    """What is wrong is said once, and in time."""
+    with netukid() as box:
+        nobody = f"127.0.0.1:{box.tftp + 1 if box.tftp + 1 != box.http else 1}"
+        for url, why in (
+                (f"tftp://{nobody}/x", "nothing listens there"),
+                (f"http://{nobody}/x", "nothing listens there"),
+                (box.tftp_url + "x", "no such file"),
+                (box.http_url + "x", "answers 404"),
+                ("http://224.0.0.1/x", "multicast"),
+                ("tftp://255.255.255.255/x", "broadcast"),
+                ("tftp://[ff02::1]/x", "multicast"),
+                ("http://0.0.0.0/x", "no machine's address")):
+            done = bench(box.tmp, url, status=1)
+            check(why in done.stderr and done.stderr.count("\n") == 1,
+                  f"{url}: {done.stderr}")
+        _, group = figures(box.tmp, box.tftp_url + "x", "--missing",
+                           "--loads", 20)
+        equal(group["completed"], 20, "refusals")
+        done = bench(box.tmp, box.tftp_url, "--missing", status=1)
+        check("the file is there" in done.stderr, done.stderr)
+        for args in ((), ("x",), ("ftp://a/b",), (box.http_url, "--loss", 1),
+                     (box.http_url, "--as", "rom"),
+                     (box.tftp_url, "--clients", 0),
+                     (box.tftp_url, "--clients", 10001),
+                     (box.tftp_url, "--loss", "101"),
+                     (box.tftp_url, "--loss", "nan"),
+                     (box.tftp_url, "--delay", "2"),
+                     (box.tftp_url, "--as", "uboot"),
+                     (box.tftp_url, "--from", "10.0.0.9-10.0.0.1"),
+                     (box.tftp_url, "--sha256", "12"),
+                     (box.tftp_url, "--saved")):
+            done = bench(box.tmp, *args, status=2)
+            check(done.stderr and not done.stdout, f"{args}: {done}")
+
+
+def test_time_limit():
+    """A server that is too slow does not hold it up, and is told."""
+    with netukid() as box:
+        done = bench(box.tmp, box.tftp_url, "--delay", "200ms",
+                     "--time-limit", "3s", "--clients", 2, "--file",
+                     box.tmp / "f.bin", status=1)
+        check("2 failed: not whole within the limit of 3 s" in done.stderr,
+              done.stderr)
+        deadline = time.monotonic() + 10
+        while box.json("status")["counts"]["tftp"]["running"]:
+            check(time.monotonic() < deadline, "the server was not told")
+            time.sleep(0.02)
+
+
+def fill(lab):
+    """A folder with f.bin in it."""
+    root = lab.tmp / "root"
+    root.mkdir()
+    (root / "f.bin").write_bytes(BYTES)
+    return root
+
+
+def test_addresses():
+    """Clients of one address meet a server's limit; those of many do not."""
+    with Lab() as lab:
+        lab.host("netuki", "10.77.0.1/24")
+        lab.host("client", *(f"10.77.0.{n}/24" for n in range(50, 90)))
+        inside = netns.child_setup(lab.ns("client"))
+        root = fill(lab)
+        box = lab.start_netukid(appliance.config(
+            lab, [], "dhcp: {enabled: false}\ninterfaces: [eth0]\n"
+            "machines:\n  - {name: f, mac: 52:54:00:00:00:01, mode: local, "
+            f"loaders: {{x64: {root}/f.bin}}}}\n"))
+        run = ("tftp://10.77.0.1/f.bin", "--as", "ipxe", "--no-save",
+               "--delay", "1ms", "--clients")
+        many, group = figures(lab.tmp, *run, 40, "--from",
+                              "10.77.0.50-10.77.0.89", child=inside)
+        equal([many["notes"], group["completed"]], [[], 40], "of many")
+        seen = set(re.findall(r"tftp-done \S+ (\S+) f.bin", box.output()))
+        check(len(seen) == 40, f"addresses: {sorted(seen)}")
+        one, group = figures(lab.tmp, *run, 18, child=inside)
+        check(group["unanswered"] > 0, f"no limit met: {group}")
+        check("18 clients share an address" in one["notes"][0], one["notes"])
+        for wrong, why in (("10.77.0.99", "cannot send from 10.77.0.99"),
+                           ("fd00::1", "of another family")):
+            done = bench(lab.tmp, *run, 1, "--from", wrong, status=1,
+                         child=inside)
+            check(why in done.stderr, done.stderr)
+
+
+@cases(dnsmasq=dict(server="dnsmasq", who="edk2"),
+       dnsmasq_ipxe=dict(server="dnsmasq", who="ipxe"),
+       tftpd_hpa=dict(server="tftpd-hpa", who="edk2"),
+       tftpd_hpa_rom=dict(server="tftpd-hpa", who="rom"),
+       atftpd=dict(server="atftpd", who="edk2"),
+       nginx=dict(server="nginx", who="edk2"),
+       nginx_ipxe=dict(server="nginx", who="ipxe"))
+def test_others(server, who):
+    """The servers of others give the file to each firmware."""
+    with Lab() as lab:
+        lab.host("netuki", "10.77.0.1/24")
+        inside = netns.child_setup(lab.ns("netuki"))
+        root = fill(lab)
+        (root / "f.efi").write_bytes(BYTES)
+        url = "tftp://127.0.0.1/f.bin"
+        if server == "nginx":
+            process = lab.start_nginx(root)
+            url = "http://127.0.0.1/f.efi"
+        else:
+            process = lab.spawn(
+                peers.tftp_server(server, root, lab.tmp), "netuki", server)
+            deadline = time.monotonic() + 20
+            while bench(lab.tmp, url, "--no-save", status=None,
+                        child=inside).returncode:
+                process.require_running()
+                check(time.monotonic() < deadline, "it does not listen")
+        _, group = figures(lab.tmp, url, "--as", who, "--clients", 4,
+                           "--loads", 2, "--no-save", child=inside)
+        equal([group["completed"], group["failures"], group["bytes"]],
+              [8, 0, 8 * SIZE], "loads")
+        process.require_running()
+        if server != "nginx":
+            done = bench(lab.tmp, url + "x", "--no-save", status=1,
+                         child=inside)
+            check("refuses it" in done.stderr, done.stderr)
+
+
+if __name__ == "__main__":
+    harness.main(globals())
