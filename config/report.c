@@ -79,9 +79,34 @@ static void report_keep(struct config_report *report, bool warning, char *text)
 			(report->n - i - 1) * sizeof(*report->messages));
 		report->n--;
 	}
-	report->messages[report->n].warning = warning;
-	report->messages[report->n].text = text;
-	report->n++;
+	report->messages[report->n++] = (struct config_message){
+		.warning = warning,
+		.text = text,
+		.len = strlen(text),
+		.times = 1,
+	};
+}
+
+/* Was it said before, word for word? Then it is counted there. */
+static bool report_again(struct config_report *report, const char *text)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < report->n; i++) {
+		struct config_message *m = &report->messages[i];
+		char *counted;
+
+		if (!m->warning || m->len != len ||
+			memcmp(m->text, text, len) != 0)
+			continue;
+		m->times++;
+		if (asprintf(&counted, "%s (%zu times)", text, m->times) < 0)
+			return true;
+		free(m->text);
+		m->text = counted;
+		return true;
+	}
+	return false;
 }
 
 void config_report_add(struct config_report *report,
@@ -103,6 +128,11 @@ void config_report_add(struct config_report *report,
 	if (what && asprintf(&text, "%s: %s", where, what) < 0)
 		text = NULL;
 	free(what);
+	/* The same of many machines, as a group's settings make it. */
+	if (warning && text && report_again(report, text)) {
+		free(text);
+		return;
+	}
 	report->n_errors += !warning;
 	report->n_warnings += warning;
 	report_keep(report, warning, text);

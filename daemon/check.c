@@ -1,7 +1,9 @@
 #include "daemon/check.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/decide.h"
 #include "daemon/extra.h"
@@ -217,6 +219,21 @@ static void check_interfaces(const struct config *config,
 	}
 }
 
+/* Somebody is to boot from there. */
+static void check_directory(
+	const struct config *config, struct config_report *report)
+{
+	if ((!config->n_machines && config->unknown == CONFIG_UNKNOWN_IGNORE) ||
+		access(config->images, R_OK | X_OK) == 0)
+		return;
+	if (errno == ENOENT)
+		config_report_add(report, config, config->images_at, true,
+			"images: there is no %s", config->images);
+	else
+		config_report_add(report, config, config->images_at, true,
+			"images: %s: %s", config->images, strerror(errno));
+}
+
 void check_config(const struct config *config, const struct images *images,
 	const struct loaders *loaders, const struct netifs *netifs,
 	struct config_report *report)
@@ -229,6 +246,7 @@ void check_config(const struct config *config, const struct images *images,
 		.report = report,
 	};
 
+	check_directory(config, report);
 	check_settings(config, images, &config->defaults, report);
 	for (size_t i = 0; i < config->n_groups; i++)
 		check_settings(

@@ -205,7 +205,10 @@ static char *boot(sqlite3 *sql, const struct history_query *query)
 	if (o)
 		text = dump(json_pack("{s:o}", "boot", o));
 	else if (code == SQLITE_DONE)
-		text = error_text("there is no such boot", NULL);
+		text = error_text(query->id
+					  ? "there is no boot of this number"
+					  : "no boot of this machine is known",
+			NULL);
 	else
 		text = error_text(
 			"the history cannot be read", sqlite3_errmsg(sql));

@@ -152,6 +152,25 @@ static void print_report(const struct config_report *report)
 			report->n_errors + report->n_warnings - report->n);
 }
 
+static const char *plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* What --check says of a good configuration. */
+static void say_ok(const char *path, const struct reading *reading)
+{
+	size_t machines = reading->config->n_machines;
+	size_t images = reading->n_images,
+	       warnings = reading->report.n_warnings;
+
+	printf("%s: ok, %zu machine%s, %zu image%s", path, machines,
+		plural(machines), images, plural(images));
+	if (warnings)
+		printf(", %zu warning%s", warnings, plural(warnings));
+	puts("");
+}
+
 /* Descriptors are what a storm of clients needs most. */
 static void raise_limits(void)
 {
@@ -381,6 +400,8 @@ int main(int argc, char **argv)
 	netuki.config_path = options.config;
 	reading_take(options.config, options.check, &reading);
 	print_report(&reading.report);
+	if (reading.config && options.check)
+		say_ok(options.config, &reading);
 	if (!reading.config || options.check) {
 		status = reading.config ? 0 : 1;
 		reading_done(&reading);

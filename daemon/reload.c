@@ -77,6 +77,9 @@ static void read_once(const char *path, bool hash, struct reading *r,
 		check_config(config, images, r->loaders, netifs, &r->report);
 		check_seen(config, images, clients, n_clients, &r->report);
 	}
+	r->n_images = 0;
+	for (size_t i = 0; images && i < images->n; i++)
+		r->n_images += images->image[i]->state != IMAGE_STATE_REFUSED;
 	images_free(images);
 	netifs_free(netifs);
 	if (r->report.n_errors || !r->loaders)

@@ -16,6 +16,7 @@ struct reading {
 	struct config *config; /* NULL: there are errors, see the report */
 	struct loaders *loaders;
 	struct pins *pins;
+	size_t n_images; /* that are not refused */
 	struct config_report report;
 	int inotify; /* -1: nothing is watched */
 	struct config_watch *watch;

@@ -12,6 +12,7 @@ import random
 import re
 import resource
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -39,7 +40,7 @@ ID = {"lab-01": "52-54-00-00-00-01", "lab-02": "52-54-00-00-00-02",
       "lab-03": "52-54-00-00-00-03", "turns": "52-54-00-00-00-04"}
 STRANGER = "52:54:00:aa:bb:cc"
 COMMANDS = ("status", "machines", "images", "explain", "mode", "boot-once",
-            "reload", "boots")
+            "reload", "boots", "boot", "report")
 URL = re.compile(r"https?://[^/]+(/\S*)")
 
 
@@ -1029,6 +1030,33 @@ def test_reload_once_for_many():
                       "reloads, the last one asked for")
 
 
+def check(box):
+    """(status, standard output, standard error) of `netukid --check`."""
+    done = subprocess.run([paths.built("netukid"), "--check", "--config",
+                           box.config], text=True, capture_output=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_check():
+    """All is well, or what is not; what many machines share is said once."""
+    with Loopback(MACHINES) as box:
+        ok = f"{box.config}: ok, 6 machines, 2 images"
+        harness.equal(check(box), (0, f"{ok}\n", ""), "all is well")
+        box.write_config(MACHINES, "defaults:\n  image: x.efi\n"
+                         f"  sha256: {'0' * 64}\n")
+        status, out, said = check(box)
+        harness.equal((status, out), (0, f"{ok}, 1 warning\n"), "with a pin")
+        harness.check(re.fullmatch(
+            r"\S+:11:11: warning: sha256: x\.efi has another digest: it will "
+            r"not be booted \(6 times\)\n", said), said)
+        shutil.rmtree(box.images)
+        status, out, said = check(box)
+        harness.equal((status, out), (1, ""), "without images")
+        harness.check(f"warning: images: there is no {box.images}\n" in said
+                      and f"image: x.efi is not in {box.images}\n" in said,
+                      said)
+
+
 def test_configuration_from_a_pipe():
     """It is read once, as a whole."""
     with Loopback(MACHINES) as box:
@@ -1127,6 +1155,17 @@ def test_boots_follow():
                     follow.kill()
             harness.check("http-start" in steps and "http-done" in steps,
                           steps)
+
+
+def test_boots_before_any():
+    """Nothing has booted yet, which is told as such."""
+    with running() as box:
+        wait_for((box.state / "history.db").exists, "the history")
+        harness.equal(box.json("boots")["boots"], [], "boots")
+        harness.check("no boot of this machine is known" in
+                      box.refused("boot", "lab-01"), "lab-01")
+        harness.check("no boot of this number" in box.refused("boot", "7"),
+                      "7")
 
 
 def read_steps(stream, is_json):

@@ -426,6 +426,13 @@ static void test_report(void **state)
 	assert_string_equal(
 		report.messages[1].text, "/etc/netuki/netuki.yaml: none");
 	assert_true(!report.messages[0].warning && report.messages[1].warning);
+	/* What is said again is counted. */
+	for (int i = 0; i < 3; i++)
+		config_report_add(&report, config, nowhere, true, "none");
+	assert_int_equal(report.n, 2);
+	assert_int_equal(report.n_warnings, 1);
+	assert_string_equal(report.messages[1].text,
+		"/etc/netuki/netuki.yaml: none (4 times)");
 	/* When there is no room, errors take that of warnings. */
 	for (int i = 0; i < CONFIG_REPORT_MAX; i++)
 		config_report_add(&report, config, at, true, "w%d", i);

@@ -196,6 +196,7 @@ static void make_files(const struct pe *pe)
 static const char yaml[] =
 	"loaders: {x64: /boot/x, arm64: /boot/arm, bios: /boot/bios}\n"
 	"http: {port: 8080}\n"
+	"images: /nowhere/images\n"
 	"machines:\n"
 	"  - {name: one, mac: 52:54:00:00:00:01, image: 'one:1'}\n"
 	"  - {name: many, mac: 52:54:00:00:00:02, image: 'many:2'}\n"
@@ -466,6 +467,7 @@ static void test_seen(void **state)
 static void test_check(void **state)
 {
 	static const char *const wanted[] = {
+		"images: there is no /nowhere/images",
 		"sha256: x.efi has another digest",
 		"image: forged:1 cannot be booted: its content does not match",
 		"image: more.addon.efi cannot be booted: it is an addon",
