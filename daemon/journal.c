@@ -81,7 +81,8 @@ void journal_write(struct journal *journal, const struct journal_event *e)
 	if (!copy.t_us)
 		copy.t_us = clock_us();
 	journal->counts[copy.kind]++;
-	if (kinds[copy.kind].line || log_is_debug())
+	/* What is aborted in mid-file is more than a question of its size. */
+	if (kinds[copy.kind].line || copy.blocks || log_is_debug())
 		write_line(&copy);
 	for (r = TAILQ_FIRST(&journal->readers); r; r = next) {
 		next = TAILQ_NEXT(r, link);

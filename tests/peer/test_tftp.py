@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -315,6 +316,52 @@ def test_same_request_again():
         harness.equal(counts(lab)["running"], 1, "transfers")
         client.send(ack(0))
         client.finish(blksize=900)
+
+
+def lines(lab):
+    """What netukid's log says of transfers, without times and round trips."""
+    return [re.sub(r" in \S+ s:|, round trip.*|^\S+ |\S+:\S+:\S+ ", "", line)
+            for line in lab.netukid.output().splitlines() if " tftp-" in line]
+
+
+def test_one_line_each():
+    """Each transfer's end is one line, with what happened; a probe is none."""
+    with served() as lab:
+        probe, whole, full, again = (Client(lab) for _ in range(4))
+        probe.ask(tsize=0, blksize=1468)
+        probe.options()
+        probe.send(b"\0\5\0\x08User aborted the transfer\0")
+        wait_idle(lab, 2)
+        whole.ask(blksize=9000, windowsize=200)
+        whole.options()
+        whole.send(ack(0))
+        for _ in range(35):
+            whole.get()
+        whole.send(ack(35))
+        wait_idle(lab, 2)
+        full.ask()
+        full.get()
+        full.send(b"\0\5\0\3Disk full\0")
+        wait_idle(lab, 2)
+        again.ask(blksize=1000)
+        again.options()
+        again.send(ack(0))
+        for _ in range(3):
+            again.get()
+        again.close()
+        wait_idle(lab, 10)
+        found = lines(lab)
+        harness.equal(found[:2], [
+            "tftp-done 10.77.0.50 small.bin 51203 bytes blksize 1468 "
+            "windowsize 64 (asked for 9000 and 200), resent 0 by timer 0 by "
+            "roll-back",
+            "tftp-aborted 10.77.0.50 small.bin 0 bytes by the client: error "
+            "3, Disk full, blksize 512 windowsize 1, resent 0 by timer 0 by "
+            "roll-back"], "the log")
+        harness.equal(len(found), 3, f"lines of {found}")
+        harness.check(re.search("it closed its port, .* resent [1-9]",
+                                found[2]), found[2])
+        harness.equal(counts(lab)["failed"], 0, "failed")
 
 
 def test_closed_port():
