@@ -125,8 +125,10 @@ def slow(lab, disk, big):
     head, body = bytes(seed.got).split(b"\r\n\r\n", 1)
     harness.check(body == b"I am lab-01\n" + b"x" * 60000,
                   f"the machine's file: {head}")
-    for what, idle, busy in zip(("OFFER", "/healthz"), before, after):
-        harness.check(busy <= LIMIT + idle,
+    # Other work on the machine may come and go meanwhile.
+    for what, busy, *idle in zip(("OFFER", "/healthz"), after, before,
+                                 measure(lab, 2)):
+        harness.check(busy <= LIMIT + max(idle),
                       f"p99 of {what}: {busy * 1000:.1f} ms")
 
 
