@@ -78,11 +78,12 @@ class Machine:
 
     Its serial port is a file; every wait ends when the machine does.  MEMORY
     is in MiB; DISK is the path of an image, or of a folder that becomes a FAT
-    file system; EXTRA are further arguments of QEMU.
+    file system; CARD: whether it has a network card; EXTRA are further
+    arguments of QEMU.
     """
 
     def __init__(self, lab, name, tap, firmware, mac, uuid=None, memory=2048,
-                 serial_number=None, disk=None, extra=()):
+                 serial_number=None, disk=None, card=True, extra=()):
         self.name = name
         self.mac = mac
         self.powered_on = None
@@ -105,7 +106,8 @@ class Machine:
         if serial_number:
             self._command += ["-smbios", f"type=1,serial={serial_number}"]
         self._command += self._flash(known) + known["args"]
-        self._command += self._network(known, tap) + self._disk(disk)
+        self._command += self._network(known, tap) if card else []
+        self._command += self._disk(disk)
         self._command += [str(part) for part in extra]
 
     def _flash(self, known):
