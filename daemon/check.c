@@ -7,6 +7,7 @@
 
 #include "daemon/decide.h"
 #include "daemon/extra.h"
+#include "daemon/socket.h"
 
 static void check_image(const struct config *config,
 	const struct images *images, const char *name, struct config_at at,
@@ -216,6 +217,45 @@ static void check_interfaces(const struct config *config,
 				config->interfaces_at[i], true,
 				"interfaces: %s has no IPv4 address now",
 				config->interfaces[i]);
+	}
+}
+
+void check_ports(const struct config *config, struct config_report *report)
+{
+	const struct {
+		const char *key;
+		bool tcp, wanted;
+		uint32_t addr;
+		uint16_t port;
+		struct config_at at;
+	} ports[] = {
+		{"dhcp.pxe-port", false, config->dhcp.enabled,
+			config->dhcp.listen, config->dhcp.pxe_port,
+			config->dhcp.at},
+		{"tftp.port", false, true, config->tftp.listen,
+			config->tftp.port, config->tftp.at},
+		{"http.port", true, true, config->http.listen,
+			config->http.port, config->http.at},
+	};
+
+	for (size_t i = 0; i < sizeof(ports) / sizeof(*ports); i++) {
+		uint16_t port = ports[i].port;
+		char owner[128];
+		int fd;
+
+		if (!ports[i].wanted)
+			continue;
+		fd = ports[i].tcp ? socket_tcp(ports[i].addr, port)
+				  : socket_udp(ports[i].addr, port, false);
+		if (fd >= 0)
+			close(fd);
+		if (fd == -EADDRINUSE &&
+			socket_owner(
+				ports[i].tcp, port, owner, sizeof(owner)) &&
+			strncmp(owner, "netukid,", 8) != 0)
+			config_report_add(report, config, ports[i].at, true,
+				"%s: %s port %u is taken by %s", ports[i].key,
+				ports[i].tcp ? "TCP" : "UDP", port, owner);
 	}
 }
 

@@ -20,6 +20,12 @@ void check_config(const struct config *config, const struct images *images,
 	const struct loaders *loaders, const struct netifs *netifs,
 	struct config_report *report);
 
+/*
+ * Warnings for ports that another program holds, but for a netukid: it may be
+ * the one that runs.
+ */
+void check_ports(const struct config *config, struct config_report *report);
+
 /* Of a client that has asked: what tells which machine it is, and its kind. */
 struct check_client {
 	struct mac mac;

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 
 #include "daemon/boot_once.h"
+#include "daemon/check.h"
 #include "daemon/clients.h"
 #include "daemon/clock.h"
 #include "daemon/control.h"
@@ -358,8 +359,9 @@ static void say_hello(const struct netuki *netuki)
 	for (size_t i = 0; i < netuki->images->n; i++)
 		if (netuki->images->image[i]->state != IMAGE_STATE_REFUSED)
 			images++;
-	log_info("netukid " NETUKI_VERSION ": %zu machines, %zu images in %s",
-		config->n_machines, images, config->images);
+	log_info("netukid " NETUKI_VERSION ": %zu machine%s, %zu image%s in %s",
+		config->n_machines, plural(config->n_machines), images,
+		plural(images), config->images);
 	if (!images)
 		log_info("nothing to boot yet: put a UKI (NAME.efi) into %s",
 			config->images);
@@ -399,6 +401,8 @@ int main(int argc, char **argv)
 	log_init(options.debug);
 	netuki.config_path = options.config;
 	reading_take(options.config, options.check, &reading);
+	if (reading.config && options.check)
+		check_ports(reading.config, &reading.report);
 	print_report(&reading.report);
 	if (reading.config && options.check)
 		say_ok(options.config, &reading);

@@ -176,7 +176,7 @@ static bool process_holds(
 	return found;
 }
 
-static bool find_owner(bool tcp, uint16_t port, char *ret, size_t cap)
+bool socket_owner(bool tcp, uint16_t port, char *ret, size_t cap)
 {
 	unsigned long inode = inode_of_port(
 		tcp ? "/proc/net/tcp" : "/proc/net/udp", port, tcp);
@@ -208,7 +208,8 @@ void socket_log_failure(
 	const char *hint = "";
 
 	inet_ntop(AF_INET, &in, text, sizeof(text));
-	if (err == -EADDRINUSE && find_owner(tcp, port, owner, sizeof(owner))) {
+	if (err == -EADDRINUSE &&
+		socket_owner(tcp, port, owner, sizeof(owner))) {
 		log_error("%s: %s port %u on %s is taken by %s", what,
 			tcp ? "TCP" : "UDP", port, text, owner);
 		return;

@@ -22,6 +22,11 @@ int socket_udp(uint32_t addr, uint16_t port, bool reuse);
  * are then ::ffff:A.B.C.D), if there is IPv6. The descriptor, or -errno.
  */
 int socket_tcp(uint32_t addr, uint16_t port);
+/*
+ * "NAME, process N" of who holds a port; false: nobody, or one who must not be
+ * looked at.
+ */
+bool socket_owner(bool tcp, uint16_t port, char *ret, size_t cap);
 /* Log why `what` cannot have this port, with the program that holds it. */
 void socket_log_failure(
 	const char *what, bool tcp, uint32_t addr, uint16_t port, int err);

@@ -331,8 +331,9 @@ static const struct command commands[] = {
 			"machine's first packet to the image's last byte, and "
 			"to the guest's own word\n"
 			"that it is up. --follow shows the boots that run, "
-			"with a bar for what each loads,\n"
-			"and says how each ended; if it is not to a terminal, "
+			"with a bar for what each\n"
+			"loads, and says how each ended; if it is not to a "
+			"terminal, "
 			"one line a step.\n",
 		.ask = ask_boots,
 		.show = show_boots},

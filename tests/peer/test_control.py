@@ -1049,6 +1049,15 @@ def test_check():
         harness.check(re.fullmatch(
             r"\S+:11:11: warning: sha256: x\.efi has another digest: it will "
             r"not be booted \(6 times\)\n", said), said)
+        box.write_config(MACHINES)
+        with socket.create_server(("127.0.0.1", box.http)):
+            status, out, said = check(box)
+        harness.equal((status, out), (0, f"{ok}, 1 warning\n"), "with a port")
+        harness.check(f"warning: http.port: TCP port {box.http} is taken by "
+                      in said and f", process {os.getpid()}\n" in said, said)
+        box.start()
+        harness.equal(check(box), (0, f"{ok}\n", ""), "while it runs itself")
+        box.stop()
         shutil.rmtree(box.images)
         status, out, said = check(box)
         harness.equal((status, out), (1, ""), "without images")
