@@ -7,7 +7,6 @@ import http.client
 import io
 import json
 import os
-import re
 import shutil
 import socket
 import sqlite3
@@ -17,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -412,64 +410,6 @@ def check_group(group, boots):
                  for boot in boots)
     harness.equal(group["resent-share"], resent / blocks if blocks else None,
                   "resent share")
-
-
-METRIC = re.compile(r'([a-z_]+)(?:{([^}]*)})? ([0-9.]+|[+]Inf)')
-
-
-def parse_metrics(text):
-    """Prometheus' text form: {name with labels: number}, each well-formed."""
-    types, values = {}, {}
-    for line in text.splitlines():
-        if line.startswith("# TYPE "):
-            _, _, name, kind = line.split(" ")
-            harness.check(name not in types, f"twice: {line}")
-            types[name] = kind
-        elif not line.startswith("# HELP "):
-            found = METRIC.fullmatch(line)
-            harness.check(found, f"no sample: {line}")
-            name = found.group(1)
-            family = name
-            for end in ("_bucket", "_sum", "_count"):
-                if types.get(name.removesuffix(end)) == "histogram":
-                    family = name.removesuffix(end)
-            harness.check(family in types, f"without a type: {line}")
-            key = line.rsplit(" ", 1)[0]
-            harness.check(key not in values, f"twice: {key}")
-            values[key] = float(found.group(3))
-    return values
-
-
-def test_metrics():
-    """Boots are counted by mode and outcome; buckets are cumulative."""
-    with daemon() as one:
-        one.start()
-        for number in (1, 2, 3):
-            by_ipxe(Machine(one, number), up=number == 1)
-        by_tftp(Machine(one, 4))
-        broken = Machine(one, 5)
-        broken.script()
-        broken.image(upto=1 << 20)
-        broken.script()
-        with urllib.request.urlopen(
-                f"http://127.0.0.1:{one.http}/metrics") as answer:
-            values = parse_metrics(answer.read().decode())
-        boots = {key: value for key, value in values.items()
-                 if key.startswith("netuki_boots_total") and value}
-        harness.equal(boots, {
-            'netuki_boots_total{mode="ipxe",outcome="complete"}': 3,
-            'netuki_boots_total{mode="ipxe",outcome="abandoned"}': 1,
-            'netuki_boots_total{mode="tftp-uki",outcome="complete"}': 1},
-            "boots")
-        whole = "netuki_boot_last_byte_seconds"
-        buckets = [value for key, value in values.items()
-                   if key.startswith(whole + '_bucket{mode="ipxe"')]
-        harness.equal(buckets, sorted(buckets), "buckets")
-        harness.equal((buckets[-1], values[whole + '_count{mode="ipxe"}']),
-                      (3, 3), "all")
-        harness.equal(values['netuki_boot_up_seconds_count{mode="ipxe"}'], 1,
-                      "up")
-        one.stop()
 
 
 def test_booted_is_for_machines():

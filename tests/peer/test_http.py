@@ -564,7 +564,7 @@ def test_deadlines():
         harness.check(status == 200 and body == contents(BIG), "the slow one")
         slow.close()
         time.sleep(max(0.0, begun + 33 - time.monotonic()))
-        harness.equal(server.metric("netuki_http_connections"), 1,
+        harness.equal(server.metric("netuki_http_open_connections"), 1,
                       "connections left")
         for peer in stalls:
             with peer:
