@@ -145,8 +145,7 @@ $(B)/tests/shim/%.so: tests/shim/%.c
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -g $(WARNINGS) -shared -fPIC \
 		-o $@ $< -ldl
 
-# A client of the benchmarks plays a storm of machines in the tests, too.
-tests: all $(TESTS) $(REPLAYS) $(SHIMS) $(B)/tests/bench/bench_tftp
+tests: all $(TESTS) $(REPLAYS) $(SHIMS)
 
 unit: tests
 	tests/run --build $(B) --unit $(if $(ONLY),--only '$(ONLY)')

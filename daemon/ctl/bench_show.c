@@ -155,7 +155,7 @@ static void show_verdict(const json_t *result, const json_t *c)
 		faster, ratio, p);
 }
 
-/* Of what went wrong, all that is said to standard error. */
+/* To standard error; in JSON they are among the rest. */
 static void show_failures(const json_t *result)
 {
 	const json_t *g, *one;
@@ -186,7 +186,8 @@ void bench_show(const json_t *result, const struct arguments *args)
 			show_verdict(result, c);
 	}
 	fflush(stdout);
-	show_failures(result);
+	if (!args->json)
+		show_failures(result);
 }
 
 static void add_saved(struct table *table, const json_t *run, const json_t *g)

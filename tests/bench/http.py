@@ -3,7 +3,7 @@
 
     tests/bench/http.py [--rounds N] [--only PATTERN] [--json FILE]
 
-The server runs on one core, the clients (bench_http) on the other.  Both serve
+The server runs on one core, the clients (netukictl bench) on the other.  Both serve
 the same files and both write a line of log for each.  Prints medians, the
 ratio to nginx, and the goal that the ratio has to meet.
 """
@@ -14,6 +14,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -26,7 +27,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import paths, peers  # noqa: E402
+from lab import bench, paths, peers  # noqa: E402
 from lab.process import Process  # noqa: E402
 
 MB = 1 << 20
@@ -158,42 +159,41 @@ class Nginx(Server):
         return peers.nginx(self.folder, config)
 
 
-def client(server, name, connections, requests, how=None, **more):
-    """Starts bench_http."""
-    command = [paths.BUILD / "tests/bench/bench_http", server.port,
-               server.path(name), connections, requests]
-    if how:
-        command.append(how)
+def client(server, name, connections, requests, *options):
+    """Starts clients; what they get is thrown away by the kernel."""
+    url = f"http://127.0.0.1:{server.port}{server.path(name)}"
     return subprocess.Popen(
-        [str(part) for part in command], stdout=subprocess.PIPE, text=True,
-        stdin=subprocess.PIPE if how == "idle" else subprocess.DEVNULL,
-        preexec_fn=lambda: os.sched_setaffinity(0, {CLIENT_CORE}), **more)
+        bench.command(url, "--as", "ipxe", "--no-check", "--clients",
+                      connections, "--loads", requests // connections,
+                      *options),
+        stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+        preexec_fn=lambda: os.sched_setaffinity(0, {CLIENT_CORE}))
 
 
 def ended(process):
     """What it measured."""
     out, _ = process.communicate(timeout=300)
     if process.returncode:
-        raise RuntimeError(f"bench_http: status {process.returncode}")
-    return json.loads(out)
+        raise RuntimeError(f"netukictl bench: status {process.returncode}")
+    return bench.figures(out)
 
 
-def timed(server, name, connections, requests, how=None):
+def timed(server, name, connections, requests, *options):
     """One run of clients; all figures."""
     cpu = server.cpu()
-    found = ended(client(server, name, connections, requests, how))
-    found["mb_s"] = found["bytes"] / found["seconds"] / 1e6
+    found = ended(client(server, name, connections, requests, *options))
     found["cpu_gb"] = (server.cpu() - cpu) / found["bytes"] * 1e9
-    found["per_s"] = found["requests"] / found["seconds"]
+    found["per_s"] = found["loads"] / found["seconds"]
     found["slowest"] = found["max_ms"] / max(found["p50_ms"], 1e-9)
     return found
 
 
 def beside_bulk(server):
     """A script now and then, while 100 clients download."""
-    bulk = client(server, "mid.bin", 100, 100000)
+    bulk = client(server, "mid.bin", 100, 100000, KEEP)
     time.sleep(0.3)
-    found = ended(client(server, "script.bin", 1, 200, 10))
+    found = ended(client(server, "script.bin", 1, 200, KEEP, "--pause",
+                         "10ms"))
     if bulk.poll() is not None:
         raise RuntimeError("the bulk ended too early")
     bulk.kill()
@@ -202,31 +202,50 @@ def beside_bulk(server):
     return found
 
 
+def ask_once(server, connections):
+    """So many connections on which one answer has come: their sockets."""
+    request = (f"GET {server.path('script.bin')} HTTP/1.1\r\nHost: x\r\n"
+               "\r\n").encode()
+    opened = []
+    for _ in range(connections):
+        one = socket.create_connection(("127.0.0.1", server.port), 10)
+        one.sendall(request)
+        opened.append(one)
+    for one in opened:
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += one.recv(65536)
+        head, body = answer.split(b"\r\n\r\n", 1)
+        left = int(re.search(rb"(?i)content-length: *(\d+)", head)[1])
+        while len(body) < left:
+            body += one.recv(65536)
+    return opened
+
+
 def idle(server):
     """Memory of connections that ask nothing more."""
     some = 1000
-    ended(client(server, "script.bin", some, some))
+    for one in ask_once(server, some):
+        one.close()
     time.sleep(0.5)
     before = server.memory()
-    many = [client(server, "script.bin", some, some, "idle")
-            for _ in range(3)]
-    for process in many:
-        process.stdout.readline()
+    opened = ask_once(server, 3 * some)
     used = server.memory() - before
-    for process in many:
-        process.communicate()
+    for one in opened:
+        one.close()
     return {"idle_bytes": max(used, 1) / (3 * some)}
 
 
+KEEP = "--keep-alive"
 WORKS = {
-    "one client, 256 MiB": lambda s: timed(s, "big.bin", 1, 8),
-    "100 clients, 64 MiB": lambda s: timed(s, "mid.bin", 100, 100),
-    "1,000 clients, 64 MiB": lambda s: timed(s, "mid.bin", 1000, 1000),
-    "174 kB, 100 keep-alive": lambda s: timed(s, "small.bin", 100, 40000),
+    "one client, 256 MiB": lambda s: timed(s, "big.bin", 1, 8, KEEP),
+    "100 clients, 64 MiB": lambda s: timed(s, "mid.bin", 100, 100, KEEP),
+    "1,000 clients, 64 MiB": lambda s: timed(s, "mid.bin", 1000, 1000, KEEP),
+    "174 kB, 100 keep-alive": lambda s: timed(s, "small.bin", 100, 40000, KEEP),
     "174 kB, a connection each":
-        lambda s: timed(s, "small.bin", 100, 20000, "close"),
+        lambda s: timed(s, "small.bin", 100, 20000),
     "script, 20,000 keep-alive":
-        lambda s: timed(s, "script.bin", 10, 20000),
+        lambda s: timed(s, "script.bin", 10, 20000, KEEP),
     "script beside 100 bulk": beside_bulk,
     "idle connections": idle,
 }
@@ -299,6 +318,7 @@ def main():
     parser.add_argument("--only", default="", help="a part of a work's name")
     parser.add_argument("--json", help="also write every figure to this file")
     args = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
     folder = Path(tempfile.mkdtemp(prefix="nk-bench-http-"))
     try:
         folder.chmod(0o755)

@@ -5,7 +5,7 @@
                         [--json FILE]
 
 Each server has a network namespace of its own and runs on one core, the
-client (bench_tftp) on the other.  All serve the same files.  Prints medians,
+clients (netukictl bench) on the other.  All serve the same files.  Prints medians,
 and what the goals are about: ratios to the best of the other servers.  CPU is
 the server's seconds per gigabyte, its children and threads counted.
 """
@@ -24,7 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import appliance, netns, paths, peers  # noqa: E402
+from lab import appliance, bench, netns, paths, peers  # noqa: E402
 from lab.lab import Lab  # noqa: E402
 
 SIZES = {"loader.efi": 174080, "bulk.efi": 64 << 20}
@@ -33,42 +33,42 @@ SIZES = {"loader.efi": 174080, "bulk.efi": 64 << 20}
 # figure), and its limit; "mb_s" is to be above it, all else below.
 LOCKSTEP = [("mb_s", "best", 1.0), ("cpu", "best", 0.95)]
 WORKS = {
-    "lockstep 1468": ("bulk.efi", "--blksize 1468", LOCKSTEP),
+    "lockstep 1468": ("bulk.efi", "--window 1", LOCKSTEP),
     "lockstep 1432": ("bulk.efi", "--as ipxe", LOCKSTEP),
     "window 4": ("bulk.efi", "--window 4",
                  [("mb_s", "best", 1.25), ("cpu", "best", 0.6)]),
-    "window 16": ("bulk.efi", "--window 16 --repeat 2",
+    "window 16": ("bulk.efi", "--window 16 --loads 2",
                   [("mb_s", "best", 1.6), ("cpu", "best", 0.4)]),
-    "window 64": ("bulk.efi", "--window 64 --repeat 4",
+    "window 64": ("bulk.efi", "--window 64 --loads 4",
                   [("mb_s", "best", 2.2), ("cpu", "best", 0.4)]),
-    "window 64, GRO": ("bulk.efi", "--window 64 --gro --repeat 8",
+    "window 64, GRO": ("bulk.efi", "--window 64 --gro --loads 8",
                        [("cpu", None, 0.3), ("mb_s", "segment", 0.8)]),
-    "50 iPXE": ("loader.efi", "--as ipxe --clients 50 --repeat 10",
+    "50 iPXE": ("loader.efi", "--as ipxe --clients 50 --loads 10",
                 [("mb_s", "best", 1.0), ("cpu", "best", 0.95)]),
-    "500 iPXE": ("loader.efi", "--as ipxe --clients 500 --repeat 2",
+    "500 iPXE": ("loader.efi", "--as ipxe --clients 500 --loads 2",
                  [("mb_s", "best", 1.8), ("p99_ms", "best", 0.25),
                   ("timeouts", None, 0)]),
     "1000 iPXE": ("loader.efi", "--as ipxe --clients 1000",
                   [("mb_s", "best", 1.0), ("timeouts", None, 0),
                    ("spread", None, 1.5)]),
-    "50 EDK2": ("loader.efi", "--as edk2 --clients 50 --repeat 10",
+    "50 EDK2": ("loader.efi", "--as edk2 --clients 50 --loads 10",
                 [("mb_s", "best", 2.0), ("cpu", "best", 0.5)]),
     "20 EDK2, 64 MiB": ("bulk.efi", "--as edk2 --clients 20",
                         [("mb_s", "best", 2.2), ("cpu", "best", 0.5),
                          ("spread", None, 1.1)]),
-    "1 % lost": ("loader.efi", "--as edk2 --clients 20 --repeat 10 --loss 1",
+    "1 % lost": ("loader.efi", "--as edk2 --clients 20 --loads 10 --loss 1",
                  [("p50_ms", None, 30), ("p99_ms", None, 150),
                   ("again", None, 0.03)]),
-    "5 % lost": ("loader.efi", "--as edk2 --clients 20 --repeat 10 --loss 5",
+    "5 % lost": ("loader.efi", "--as edk2 --clients 20 --loads 10 --loss 5",
                  [("p99_ms", None, 1000)]),
     "lockstep, 1 % lost": ("loader.efi",
-                           "--as ipxe --clients 20 --repeat 10 --loss 1", []),
+                           "--as ipxe --clients 20 --loads 10 --loss 1", []),
     "lockstep, 5 % lost": ("loader.efi",
-                           "--as ipxe --clients 20 --repeat 10 --loss 5",
+                           "--as ipxe --clients 20 --loads 10 --loss 5",
                            [("max_ms", None, 1500)]),
-    "ACKs doubled": ("loader.efi", "--as ipxe --double --repeat 20",
+    "ACKs doubled": ("loader.efi", "--as ipxe --double --loads 20",
                      [("needless", None, 0)]),
-    "not there": ("absent.efi", "--as missing --repeat 500",
+    "not there": ("absent.efi", "--missing --loads 500",
                   [("p50_ms", "best", 1.2)]),
 }
 # dnsmasq and tftpd-hpa know no windows: they are what they are in lockstep.
@@ -167,17 +167,18 @@ def measure(lab, ns, process, meter, root, work, seed):
     # Children that end late belong to the run before.
     time.sleep(0.1)
     before = meter.seconds()
+    check = () if work == "not there" else ("--file", file)
     done = subprocess.run(
-        [str(paths.BUILD / "tests/bench/bench_tftp"), *options.split(),
-         "--seed", str(seed), "127.0.0.1", "69", name, str(file)],
+        bench.command(f"tftp://127.0.0.1/{name}", *options.split(), *check,
+                      "--seed", seed),
         capture_output=True, text=True, timeout=600,
         preexec_fn=lambda: (netns.child_setup(lab.ns(ns))(),
                             os.sched_setaffinity(0, {1})))
     process.require_running()
     time.sleep(0.05)
     if done.returncode > 1:
-        raise RuntimeError(f"bench_tftp: {done.stderr}")
-    found = json.loads(done.stdout)
+        raise RuntimeError(f"netukictl bench: {done.stderr}")
+    found = bench.figures(done.stdout)
     found["cpu"] = (meter.seconds() - before) / max(found["bytes"], 1) * 1e9
     found["spread"] = found["max_ms"] / max(found["min_ms"], 1e-9)
     found["again"] /= max(found["blocks"] - found["again"], 1)

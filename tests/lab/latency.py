@@ -12,7 +12,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from lab import appliance, netns, paths, uki
+from lab import appliance, bench, netns, paths, uki
 from lab.capture import Capture
 from lab.lab import NETUKI_ADDRESS
 
@@ -53,17 +53,18 @@ def downloads(lab, tftp, http):
     each of TFTP's has an address of its own."""
     commands = []
     if tftp:
-        commands.append(["bench_tftp", "--as", "edk2", "--clients", tftp,
-                         "--repeat", 1000, "127.0.0.1", 69,
-                         f"images/{_IMAGE}", appliance.images(lab) / _IMAGE])
+        commands.append(bench.command(
+            f"tftp://127.0.0.1/images/{_IMAGE}", "--clients", tftp, "--loads",
+            1000, "--file", appliance.images(lab) / _IMAGE))
     if http:
-        commands.append(["bench_http", 80, f"/images/{_IMAGE}", http, 1000000])
+        commands.append(bench.command(
+            f"http://127.0.0.1/images/{_IMAGE}", "--as", "ipxe", "--clients",
+            http, "--loads", 1000000 // http, "--keep-alive", "--no-check"))
     running = []
     try:
-        for name, *args in commands:
+        for command in commands:
             running.append(subprocess.Popen(
-                [paths.built(f"tests/bench/{name}"), *map(str, args)],
-                stdout=subprocess.DEVNULL,
+                command, stdout=subprocess.DEVNULL,
                 preexec_fn=_on_other_core(lab.ns("netuki"))))
         yield
         for process in running:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import appliance, harness, paths  # noqa: E402
+from lab import appliance, bench, harness, paths  # noqa: E402
 from lab.lab import Lab  # noqa: E402
 
 SERVER = "127.0.0.1"
@@ -39,8 +39,8 @@ def served(**sizes):
 
 def command(lab, name, *options):
     """The clients, all of them in one program: it checks every byte."""
-    return [paths.built("tests/bench/bench_tftp"), *options, SERVER, "69",
-            f"{name}.bin", lab.tmp / f"{name}.bin"]
+    return bench.command(f"tftp://{SERVER}/{name}.bin", *options, "--file",
+                         lab.tmp / f"{name}.bin")
 
 
 def load(lab, name, *options):
@@ -48,9 +48,9 @@ def load(lab, name, *options):
     done = lab.run(command(lab, name, *options), lab.ns("netuki"),
                    check=False)
     harness.check(done.returncode in (0, 1), done.stderr)
-    found = json.loads(done.stdout)
-    harness.equal((found["failed"], found["wrong"]), (0, 0),
-                  "loads that failed, and with wrong bytes")
+    found = bench.figures(done.stdout)
+    harness.equal((found["failed"], found["failure"]), (0, None),
+                  "loads that failed, and why")
     return found
 
 
@@ -219,9 +219,9 @@ def test_full_socket():
         while clients.poll() is None:
             most = max(most, queued(lab))
             time.sleep(0.005)
-        found = json.loads(clients.output())
-        harness.equal((found["failed"], found["wrong"]), (0, 0),
-                      "loads that failed, and with wrong bytes")
+        found = bench.figures(clients.output())
+        harness.equal((found["failed"], found["failure"]), (0, None),
+                      "loads that failed, and why")
         print(f"# {found['mb_s']:.0f} MB/s, up to {most >> 10} KiB in a "
               f"socket, {found['again']} of {found['blocks']} blocks again",
               flush=True)
