@@ -360,8 +360,8 @@ static const struct command commands[] = {
 			"then whether the difference could be chance, by "
 			"Mann and Whitney's rank test.\n"
 			"--html writes the same with plots into one file, "
-			"which any browser opens, without\n"
-			"a network.\n",
+			"which any browser opens,\n"
+			"without a network.\n",
 		.ask = ask_report,
 		.refine = refine_report,
 		.show = show_report},

@@ -905,6 +905,28 @@ def test_reload_by_itself(how):
         harness.equal(box.json("status")["machines"], 7, "machines")
 
 
+def test_end_while_busy():
+    """A reload and answers that are under way do not outlive netukid."""
+    machines = "".join(f"  - {{serial: s{n}}}\n" for n in range(20000))
+    with Loopback(machines) as box:
+        for number in range(6):
+            box.start()
+            box.ctl("status")
+            clients = []
+            for command in (b"machines", b"reload", b"reload", b"mode"):
+                client = socket.socket(socket.AF_UNIX)
+                client.connect(str(box.control))
+                client.sendall(b'{"command": "' + command + b'"}\n')
+                clients.append(client)
+            box.netukid.send(signal.SIGHUP)
+            if number % 2:
+                clients.pop(number % 4).close()
+            time.sleep(0.02 * number)
+            harness.equal(box.stop(), 0, "exit status")
+            for client in clients:
+                client.close()
+
+
 def included(box, name):
     """An included machine of its own, as the text of a file."""
     return f"{{name: {name}, serial: {name}}}\n"
