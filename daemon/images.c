@@ -284,6 +284,7 @@ static void refuse_doubles(struct images *images)
 		if (strcmp(a->name, b->name) != 0)
 			continue;
 		a->state = b->state = IMAGE_STATE_REFUSED;
+		a->unsure = b->unsure = true;
 		snprintf(a->why, sizeof(a->why), "two images have this name");
 		snprintf(b->why, sizeof(b->why), "two images have this name");
 	}

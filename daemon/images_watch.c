@@ -18,10 +18,13 @@
 #define DIRECTORY_EVENTS                                                       \
 	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |            \
 		IN_CREATE | IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF |           \
-		IN_MOVE_SELF | IN_ONLYDIR)
+		IN_MOVE_SELF | IN_ONLYDIR | IN_MASK_ADD)
 #define LAYOUT_EVENTS                                                          \
 	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |            \
-		IN_CREATE | IN_ONLYDIR)
+		IN_CREATE | IN_ONLYDIR | IN_MASK_ADD)
+#define PARENT_EVENTS                                                          \
+	(IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_ONLYDIR |    \
+		IN_MASK_ADD)
 
 /* A file of the directory that was written to and not closed since. */
 struct writer {
@@ -40,6 +43,7 @@ struct images_watch {
 	char *directory;
 	int inotify;
 	int wd;	    /* -1: the directory is not there (yet) */
+	int parent; /* its name may come to mean another; -1: not watched */
 	int mounts; /* says when something was mounted or unmounted */
 	struct event *readable, *mounted, *again;
 	bool due; /* a change is waiting for its refresh */
@@ -112,7 +116,8 @@ void images_watch_layout(struct images_watch *w, const char *folder)
 			(int)sizeof(path))
 			return;
 		wd = inotify_add_watch(w->inotify, path, LAYOUT_EVENTS);
-		if (wd >= 0 && wd != w->wd && !is_in(&w->now, wd))
+		if (wd >= 0 && wd != w->wd && wd != w->parent &&
+			!is_in(&w->now, wd))
 			w->now.wd[w->now.n++] = wd;
 	}
 }
@@ -135,11 +140,44 @@ static void call_refresh(struct images_watch *w)
 	w->refreshed_us = clock_us();
 }
 
+static const char *last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* A directory that is a symbolic link is switched to another one there. */
+static void watch_parent(struct images_watch *w)
+{
+	const char *name = last_part(w->directory);
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%.*s.", (int)(name - w->directory),
+		    w->directory) < (int)sizeof(path))
+		w->parent = inotify_add_watch(w->inotify, path, PARENT_EVENTS);
+}
+
 static void watch(struct images_watch *w)
 {
+	if (w->parent < 0)
+		watch_parent(w);
 	w->wd = inotify_add_watch(w->inotify, w->directory, DIRECTORY_EVENTS);
 	if (w->wd < 0) /* not there: look again from time to time */
 		event_add(w->again, &later);
+}
+
+/*
+ * Another directory may be there now, of which the watch on the old one does
+ * not tell.
+ */
+static void watch_again(struct images_watch *w)
+{
+	int old = w->wd;
+
+	watch(w);
+	if (old >= 0 && w->wd != old && old != w->parent)
+		inotify_rm_watch(w->inotify, old);
 }
 
 static void on_again(evutil_socket_t fd, short what, void *arg)
@@ -158,10 +196,17 @@ static void note(struct images_watch *w, const struct inotify_event *e)
 {
 	if (e->mask & IN_Q_OVERFLOW)
 		w->n_writers = 0;
+	if (e->wd == w->parent && e->len &&
+		strcmp(e->name, last_part(w->directory)) == 0)
+		watch_again(w);
+	if (e->wd == w->parent && (e->mask & IN_IGNORED))
+		w->parent = -1;
 	if (e->wd != w->wd)
 		return;
-	if (e->mask & (IN_IGNORED | IN_MOVE_SELF))
+	if (e->mask & IN_IGNORED)
 		w->wd = -1;
+	else if (e->mask & IN_MOVE_SELF)
+		watch_again(w);
 	else if (e->len && (e->mask & IN_MODIFY))
 		note_writer(w, e->name);
 	else if (e->len && (e->mask & (IN_CLOSE_WRITE | IN_MOVED_TO |
@@ -179,19 +224,13 @@ static void refresh_soon(struct images_watch *w)
 	w->due = true;
 }
 
-/*
- * Another directory may be there now, of which the watch on the old one does
- * not tell; on the old one, nothing happened.
- */
+/* On the old directory, nothing happened. */
 static void on_mounted(evutil_socket_t fd, short what, void *arg)
 {
 	struct images_watch *w = arg;
-	int old = w->wd;
 
 	(void)fd, (void)what;
-	watch(w);
-	if (old >= 0 && w->wd != old)
-		inotify_rm_watch(w->inotify, old);
+	watch_again(w);
 	refresh_soon(w);
 }
 
@@ -235,7 +274,7 @@ struct images_watch *images_watch_new(
 		return NULL;
 	w->refresh = refresh;
 	w->arg = arg;
-	w->wd = w->mounts = -1;
+	w->wd = w->parent = w->mounts = -1;
 	w->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	w->again = evtimer_new(base, on_again, w);
 	if (w->inotify >= 0)
@@ -279,6 +318,9 @@ void images_watch_directory(struct images_watch *w, const char *directory)
 		w->n_writers = 0;
 		if (w->wd >= 0)
 			inotify_rm_watch(w->inotify, w->wd);
+		if (w->parent >= 0)
+			inotify_rm_watch(w->inotify, w->parent);
+		w->parent = -1;
 		watch(w);
 	}
 	call_refresh(w);

@@ -25,6 +25,7 @@ from lab import harness, oci, paths  # noqa: E402
 from lab.process import Process  # noqa: E402
 
 OLD = -60  # seconds: old enough for nobody to wait whether it is whole
+SETTLED = 3  # seconds after which nothing is looked at again by itself
 LIMIT_KB = 16 * 1024
 
 
@@ -269,6 +270,81 @@ def test_directory_comes_later():
         netukid.wait(lambda: netukid.status("/images/a.efi") == 200, "image")
         netukid.images.rename(netukid.tmp / "away")
         netukid.wait(lambda: netukid.status("/images/a.efi") == 404, "404")
+
+
+def switch_link(netukid, target):
+    """Makes the images directory a link to TARGET, at once."""
+    link = netukid.tmp / "link"
+    link.symlink_to(target)
+    link.rename(netukid.images)
+
+
+def test_directory_is_a_link_that_is_switched():
+    """The link's new target is served, and its changes are noticed."""
+    with Netukid() as netukid:
+        netukid.images.rmdir()
+        for name in ("one", "two"):
+            (netukid.tmp / name).mkdir()
+            write_uki(netukid.tmp / name / f"{name}.efi")
+        switch_link(netukid, "one")
+        netukid.start()
+        netukid.wait_state("one.efi", "ready")
+        time.sleep(SETTLED)
+        switch_link(netukid, "two")
+        netukid.wait_state("two.efi", "ready")
+        harness.equal(netukid.status("/images/one.efi"), 404, "the old one")
+        write_uki(netukid.tmp / "two" / "three.efi")
+        netukid.wait_state("three.efi", "ready")
+
+
+def test_directory_is_another():
+    """One moved away is followed no more, one made in its place is."""
+    with Netukid() as netukid:
+        netukid.start()
+        netukid.images.rename(netukid.tmp / "old")
+        netukid.images.mkdir()
+        write_uki(netukid.images / "a.efi")
+        netukid.wait_state("a.efi", "ready")
+        # The watch on the old one is none of the new one's.
+        write_uki(netukid.tmp / "old" / "b.efi")
+        write_uki(netukid.images / "c.efi")
+        netukid.wait_state("c.efi", "ready")
+        watched = [line for fd in Path(
+            f"/proc/{netukid.process.pid}/fdinfo").iterdir()
+            for line in fd.read_text().splitlines()
+            if f"ino:{(netukid.tmp / 'old').stat().st_ino:x} " in line]
+        harness.equal(watched, [], "watches on the old directory")
+
+
+def test_link_to_the_directory_itself():
+    """A link to `.` among the images does not spoil the watch."""
+    with Netukid() as netukid:
+        (netukid.images / "self").symlink_to(".")
+        write_uki(netukid.images / "a.efi")
+        netukid.start()
+        netukid.wait_state("a.efi", "ready")
+        time.sleep(SETTLED)
+        netukid.images.rename(netukid.tmp / "away")
+        netukid.wait(lambda: netukid.status("/images/a.efi") == 404, "404")
+
+
+@harness.cases(file={"gone": "file"}, layout={"gone": "layout"})
+def test_two_of_a_name(gone):
+    """Neither is offered, until one of them is gone."""
+    with Netukid() as netukid:
+        layout = oci.Layout(netukid.images / "test")
+        data = write_uki(netukid.tmp / "a.efi").read_bytes()
+        layout.tag("1.efi", layout.manifest(data))
+        file = write_uki(netukid.images / "test:1.efi")
+        netukid.start()
+        image = netukid.wait_state("test:1.efi", "refused")
+        harness.check("two images" in image["why"], image)
+        time.sleep(SETTLED)
+        if gone == "file":
+            file.unlink()
+        else:
+            shutil.rmtree(layout.path)
+        netukid.wait_state("test:1.efi", "ready")
 
 
 def test_half_copied_is_not_offered():
