@@ -191,7 +191,8 @@ static const char *kernel_gets(
 
 /*
  * What a firmware in Secure Boot mode would make of the first file that it
- * loads; NULL where there is none. It does not tell us its mode.
+ * loads; NULL where there is none, or another server has it. It does not tell
+ * us its mode.
  */
 static json_t *secure_boot(const struct netuki *netuki,
 	const struct client *client, const struct plan *plan)
@@ -203,7 +204,7 @@ static json_t *secure_boot(const struct netuki *netuki,
 		return NULL;
 	if (plan->kind == PLAN_LOADER) {
 		signer = loaders_signer(netuki->loaders, plan->loader);
-	} else if (plan->kind == PLAN_IMAGE) {
+	} else if (plan->kind == PLAN_IMAGE && plan->image) {
 		what = plan->image->name;
 		if (plan->image->uki.cert_size)
 			signer = plan->image->signer;

@@ -656,7 +656,9 @@ def test_boot_once(boot, args=()):
         body = boot(box, "lab-02")
         harness.check(len(body) >= 150000, f"{len(body)} bytes")
         once_is_used_up(box, "lab-02")
-        harness.check(is_local(script(box, "lab-02")), "afterwards")
+        harness.check(is_local(script(box, "lab-02")) and
+                      "its own disk for lab-02" in script(box, "lab-02"),
+                      "afterwards")
         harness.equal(offered(box, "lab-02", "http")[1], "/local.efi",
                       "HTTP Boot afterwards")
         harness.equal(offered(box, "lab-02", "pxe")[0], "local",
