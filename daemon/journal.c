@@ -78,6 +78,10 @@ void journal_write(struct journal *journal, const struct journal_event *e)
 	struct journal_event copy = *e;
 	struct journal_reader *r, *next;
 
+#ifdef JOURNAL_OFF
+	/* Never in what is shipped: tests/bench/journal.py compares with it. */
+	return;
+#endif
 	if (!copy.t_us)
 		copy.t_us = clock_us();
 	journal->counts[copy.kind]++;
