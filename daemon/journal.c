@@ -6,13 +6,14 @@
 #include "daemon/clock.h"
 #include "daemon/log.h"
 
-#define QUIET false
-#define LINE  true
+#define FEW_A_MINUTE 120
+
+enum line { QUIET, FEW, LINE };
 
 static const struct {
 	const char *name;
 	enum journal_file file;
-	bool line;
+	enum line line;
 } kinds[] = {
 #define EVENT(NAME, text, by, line)                                            \
 	[JOURNAL_##NAME] = {text, JOURNAL_##by, line},
@@ -32,7 +33,7 @@ enum journal_file journal_file_of(enum journal_kind kind)
 
 void journal_init(struct journal *journal)
 {
-	*journal = (struct journal){0};
+	*journal = (struct journal){.few.burst = FEW_A_MINUTE};
 	TAILQ_INIT(&journal->readers);
 }
 
@@ -73,6 +74,18 @@ static void write_line(const struct journal_event *e)
 	log_info("%s", line);
 }
 
+static bool is_worth_a_line(
+	struct journal *journal, const struct journal_event *e)
+{
+	if (log_is_debug())
+		return true;
+	if (kinds[e->kind].line == LINE)
+		return true;
+	/* What is aborted in mid-file is more than a question of its size. */
+	return (kinds[e->kind].line == FEW || e->blocks) &&
+	       log_allow(&journal->few);
+}
+
 void journal_write(struct journal *journal, const struct journal_event *e)
 {
 	struct journal_event copy = *e;
@@ -85,8 +98,7 @@ void journal_write(struct journal *journal, const struct journal_event *e)
 	if (!copy.t_us)
 		copy.t_us = clock_us();
 	journal->counts[copy.kind]++;
-	/* What is aborted in mid-file is more than a question of its size. */
-	if (kinds[copy.kind].line || copy.blocks || log_is_debug())
+	if (is_worth_a_line(journal, &copy))
 		write_line(&copy);
 	for (r = TAILQ_FIRST(&journal->readers); r; r = next) {
 		next = TAILQ_NEXT(r, link);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "daemon/log.h"
 #include "proto/arch.h"
 #include "proto/id.h"
 #include "proto/pxe.h"
@@ -61,6 +62,7 @@ struct journal_reader {
 struct journal {
 	TAILQ_HEAD(, journal_reader) readers;
 	uint64_t counts[JOURNAL_MAX];
+	struct log_limit few; /* lines of what anybody can bring about */
 };
 
 void journal_init(struct journal *journal);
