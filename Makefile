@@ -20,6 +20,8 @@ VARIANT := cov
 SAN_FLAGS := --coverage
 endif
 B := build$(if $(VARIANT),/$(VARIANT))
+# What the tests are run on.
+RUN := $(if $(VALGRIND),build/valgrind,$(B))
 
 VERSION := $(shell head -n 1 packaging/debian/changelog | cut -d' ' -f2 | tr -d '()')
 
@@ -78,7 +80,8 @@ help:
 ## make               build/netukid and build/netukictl
 ## sudo make demo     boot a virtual machine through netukid [MODE=tftp-uki]
 ##                    [ROUNDS=6, with a report at the end]
-## sudo make check    every test but these [CC=clang] [SAN=1] [ONLY=PATTERN]
+## sudo make check    every test but these [CC=clang] [SAN=1] [VALGRIND=1]
+##                    [ONLY=PATTERN]
 ## sudo make check-long  the tests that take minutes each
 ## make unit          unit tests only, no root
 ## make fuzz TIME=60  each fuzzer for so many seconds
@@ -148,14 +151,16 @@ $(B)/tests/shim/%.so: tests/shim/%.c
 tests: all $(TESTS) $(REPLAYS) $(SHIMS)
 
 unit: tests
-	tests/run --build $(B) --unit $(if $(ONLY),--only '$(ONLY)')
+	$(if $(VALGRIND),tests/valgrind --link)
+	tests/run --build $(RUN) --unit $(if $(ONLY),--only '$(ONLY)')
 
 check: install-check
 	$(MAKE) tests $(BENCHES)
-	tests/run --build $(B) $(if $(ONLY),--only '$(ONLY)')
+	$(if $(VALGRIND),tests/valgrind --link)
+	tests/run --build $(RUN) $(if $(ONLY),--only '$(ONLY)')
 
 check-long: install-check
-	$(MAKE) all
+	$(MAKE) all $(BENCHES)
 	tests/run --build $(B) --long $(if $(ONLY),--only '$(ONLY)')
 
 demo: install-demo

@@ -62,6 +62,8 @@ def is_sanitized():
 
 def with_shim(name, **more):
     """The environment of a daemon into which tests/shim/NAME.c is loaded."""
+    if paths.BUILD.name == "valgrind":
+        raise harness.Skip("valgrind has such a library of its own")
     env = {"LD_PRELOAD": paths.built(f"tests/shim/{name}.so"), **more}
     if is_sanitized():
         # It is second only to what it takes the place of.

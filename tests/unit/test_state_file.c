@@ -144,6 +144,9 @@ static void test_kill(void **unused)
 			write_for_ever(tell[1]);
 		}
 		close(tell[1]);
+		/* It may take its time to begin. */
+		assert_int_equal(
+			read(tell[0], &told, sizeof(told)), sizeof(told));
 		usleep((useconds_t)(2000 + rand_r(&seed) % 30000));
 		assert_int_equal(kill(child, SIGKILL), 0);
 		assert_int_equal(waitpid(child, &status, 0), child);

@@ -215,6 +215,8 @@ static int try_gathered(size_t i)
 	}
 	if (gone > n || (i == 0 && gone != n))
 		ret = 13;
+	for (size_t k = 0; k < 3; k++)
+		view_unref(f[k].view);
 	return ret;
 }
 
