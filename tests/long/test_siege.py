@@ -187,6 +187,7 @@ class Enemies:
         """DHCP and TFTP requests with errors in them."""
         udp = self._udp(stack)
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        udp.setsockopt(socket.SOL_SOCKET, dhcp.SO_BINDTODEVICE, b"eth0\0")
         packet = bytearray(dhcp.discover("52:54:00:99:00:01"))
         for _ in range(source.randrange(1, 20)):
             packet[source.randrange(len(packet))] = source.randrange(256)
