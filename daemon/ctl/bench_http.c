@@ -2,6 +2,8 @@
  * The clients of HTTP.
  */
 #include <errno.h>
+#include <linux/filter.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,10 @@
 #define HEAD_MAX 4096
 #define AT_ONCE	 (256u << 10)
 #define DISCARD	 (8u << 20)
+
+#define SEGMENT	   1448 /* the data of a packet of Ethernet */
+#define TCP_HEADER 32	/* with its time stamps */
+#define RANDOM	   (SKF_AD_OFF + SKF_AD_RANDOM)
 
 /* How a firmware asks. */
 static const struct manner {
@@ -84,6 +90,42 @@ static void end(struct bench_loop *loop, struct player *p, const char *why)
 	bench_loop_end(loop, &p->base, why);
 }
 
+/*
+ * What the server sends gets lost before TCP sees it, by a filter of this
+ * socket: of a packet that the kernel has joined, all from some segment of an
+ * Ethernet's size on, as likely as that one of them is lost.
+ */
+static void lose(const struct bench_loop *loop, int fd)
+{
+	uint32_t chance = (uint32_t)(loop->loss >> 8); /* of 2^24 */
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+		/* Headers alone are spared. */
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, 60, 0, 14),
+		BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, SEGMENT - 1),
+		BPF_STMT(BPF_ALU | BPF_DIV | BPF_K, SEGMENT),
+		BPF_STMT(BPF_ST, 0), /* M[0]: how many segments */
+		BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, chance),
+		BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, RANDOM),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xffffff),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_X, 0, 6, 0),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, RANDOM),
+		BPF_STMT(BPF_LDX | BPF_MEM, 0),
+		BPF_STMT(BPF_ALU | BPF_MOD | BPF_X, 0),
+		BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, SEGMENT),
+		BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, TCP_HEADER),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog filter = {
+		.len = sizeof(code) / sizeof(*code), .filter = code};
+
+	if (loop->loss && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter,
+				  sizeof(filter)))
+		perror("netukictl: --loss");
+}
+
 static void ask(struct bench_loop *loop, struct player *p)
 {
 	const struct url *url = &loop->target->url;
@@ -101,9 +143,18 @@ static void ask(struct bench_loop *loop, struct player *p)
 		end(loop, p, strerror(errno));
 }
 
+/* The connection is there. */
+static void begin(struct bench_loop *loop, struct player *p)
+{
+	lose(loop, p->fd);
+	bench_loop_watch(loop, p->fd, EPOLLIN, &p->base);
+	ask(loop, p);
+}
+
 static void call(struct bench_loop *loop, struct player *p)
 {
 	const union bench_address *to = &loop->target->address;
+	int mss = SEGMENT + TCP_HEADER - 20;
 
 	p->fd = bench_socket(loop->setup, loop->target, p->base.number);
 	if (p->fd < 0) {
@@ -111,11 +162,13 @@ static void call(struct bench_loop *loop, struct player *p)
 		return;
 	}
 	p->has_socket = true;
+	/* On loopback, too, what is sent again is to be a packet's data. */
+	if (loop->loss)
+		setsockopt(p->fd, SOL_TCP, TCP_MAXSEG, &mss, sizeof(mss));
 	p->used_before = p->close_after = false;
 	p->heard_ns = p->base.begun_ns;
 	if (connect(p->fd, &to->any, bench_address_len(to)) == 0) {
-		bench_loop_watch(loop, p->fd, EPOLLIN, &p->base);
-		ask(loop, p);
+		begin(loop, p);
 	} else if (errno == EINPROGRESS) {
 		p->phase = PHASE_CONNECT;
 		bench_loop_watch(loop, p->fd, EPOLLOUT, &p->base);
@@ -151,8 +204,7 @@ static void connected(struct bench_loop *loop, struct player *p)
 					    : strerror(err));
 		return;
 	}
-	bench_loop_watch(loop, p->fd, EPOLLIN, &p->base);
-	ask(loop, p);
+	begin(loop, p);
 }
 
 static void end_status(struct bench_loop *loop, struct player *p, unsigned n)

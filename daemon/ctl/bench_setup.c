@@ -140,9 +140,8 @@ static const char *take_firmware(
 	s->own_sizes = args->blksize || args->window;
 	if (wrong)
 		return wrong;
-	if (has_http && (s->loss_percent > 0 || s->delay_ns))
-		return "--loss and --delay are for TFTP: TCP is the kernel's, "
-		       "see tc-netem(8)";
+	if (has_http && s->delay_ns)
+		return "--delay is for TFTP: for HTTP, see tc-netem(8)";
 	if (has_http && !has_scheme(s, URL_SCHEME_TFTP) &&
 		(s->own_sizes || s->twice || s->gro))
 		return "--blksize, --window, --double and --gro are for TFTP";

@@ -151,6 +151,28 @@ def test_http():
         equal(group["bytes"], SIZE, "by IPv6")
 
 
+def retransmitted():
+    """Segments that TCP has sent again, here."""
+    names, values = [
+        line.split() for line in Path("/proc/net/snmp").read_text().splitlines()
+        if line.startswith("Tcp:")]
+    return int(values[names.index("RetransSegs")])
+
+
+def test_loss_of_http():
+    """What the clients lose of TCP, the kernel of the server sends again."""
+    with netukid() as box:
+        before = retransmitted()
+        _, group = figures(box.tmp, box.http_url, "--clients", 4, "--loads", 3,
+                           "--loss", 2)
+        equal([group["completed"], group["failures"], group["bytes"]],
+              [12, 0, 12 * SIZE], "loads")
+        again = retransmitted() - before
+        # Of 5,800 packets 116 are lost, some of them together.
+        check(again >= 12, f"{again} segments sent again")
+        check(group["last-byte"]["max"] > 0.005, f"too fast: {group}")
+
+
 def test_compare():
     """TFTP and HTTP in turns: the verdict, text, CSV, what is kept."""
     with netukid() as box:
@@ -222,7 +244,7 @@ def test_errors():
         equal(group["completed"], 20, "refusals")
         done = bench(box.tmp, box.tftp_url, "--missing", status=1)
         check("the file is there" in done.stderr, done.stderr)
-        for args in ((), ("x",), ("ftp://a/b",), (box.http_url, "--loss", 1),
+        for args in ((), ("x",), ("ftp://a/b",), (box.http_url, "--delay", "1ms"),
                      (box.http_url, "--as", "rom"),
                      (box.tftp_url, "--clients", 0),
                      (box.tftp_url, "--clients", 10001),
