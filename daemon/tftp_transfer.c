@@ -191,9 +191,10 @@ static bool wait_for_disk(struct transfer *t)
 	offset -= offset % TFTP_CACHE_PIECE;
 	t->job = reader_start(t->service->netuki->worker, t->view, offset,
 		READER_CHUNK, on_data_warm, t);
-	if (!t->job)
-		fail(t, "out of memory");
-	return t->job;
+	if (t->job)
+		return true;
+	fail(t, "out of memory");
+	return false;
 }
 
 static void wait_for_socket(struct transfer *t)
