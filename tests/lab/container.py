@@ -89,10 +89,10 @@ class Container(Process):
             "container",
             [paths.program("systemd-nspawn"), "--quiet", "--boot",
              f"--directory={root}", f"--machine=netuki-{os.getpid()}",
-             "--register=no",
-             "--keep-unit",
-             f"--network-namespace-path=/run/netns/{ns}", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
-             "--console=pipe"], None, log)
+             "--register=no", "--keep-unit", "--link-journal=no",
+             f"--network-namespace-path=/run/netns/{ns}",
+             "--resolv-conf=off", "--timezone=off", "--console=pipe"],
+            None, log)
         try:
             self._wait_booted()
         except BaseException:
