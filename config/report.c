@@ -28,23 +28,23 @@ void config_report_done(struct config_report *report)
 void config_report_source(struct config_report *report, const char *path,
 	enum config_source_kind kind)
 {
-	char *copy = strdup(path);
+	struct config_source *source;
 
-	if (copy && report->n_sources == report->cap_sources) {
+	if (report->n_sources == report->cap_sources) {
 		size_t cap = report->cap_sources ? 2 * report->cap_sources : 16;
 		void *sources = realloc(
 			report->sources, cap * sizeof(*report->sources));
 
-		if (sources) {
-			report->sources = sources;
-			report->cap_sources = cap;
-		}
+		if (!sources)
+			return;
+		report->sources = sources;
+		report->cap_sources = cap;
 	}
-	if (copy && report->n_sources < report->cap_sources)
-		report->sources[report->n_sources++] =
-			(struct config_source){kind, copy};
-	else
-		free(copy);
+	source = &report->sources[report->n_sources];
+	source->kind = kind;
+	source->path = strdup(path);
+	if (source->path)
+		report->n_sources++;
 }
 
 /* A warning that makes room for an error; n if there is none. */

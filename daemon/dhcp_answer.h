@@ -20,11 +20,11 @@ struct dhcp_answerer {
 };
 
 /* ret->len 0: silence. */
-void dhcp_answer(struct dhcp_answerer *answerer, const struct dhcp_heard *in,
+void dhcp_answer(struct dhcp_answerer *s, const struct dhcp_heard *in,
 	bool on_pxe_port, struct dhcp_reply_packet *ret);
 
 /* What another server told a client. */
 void dhcp_answer_overheard(
-	struct dhcp_answerer *answerer, const struct dhcp_heard *heard);
+	struct dhcp_answerer *s, const struct dhcp_heard *heard);
 
 #endif

@@ -47,10 +47,10 @@ enum template_result extra_expand(const char *text, size_t len,
 const char *extra_problem(const char *path);
 
 /*
- * extra_open in a worker's thread; then done(arg, extra) in the loop, which may
+ * extra_open in a worker's thread; then call(arg, extra) in the loop, which may
  * take from *extra what it keeps and leave NULL there. NULL: memory is short.
  */
 struct worker_job *extra_start(struct worker *worker, const char *path,
-	void (*done)(void *arg, struct extra *extra), void *arg);
+	void (*call)(void *arg, struct extra *extra), void *arg);
 
 #endif

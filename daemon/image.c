@@ -195,6 +195,7 @@ int image_read_signer(const struct file *file, const struct uki *uki,
 	int err = len && !table ? -ENOMEM : 0;
 
 	ret[0] = '\0';
+	*ret_why = (struct uki_error){0};
 	if (table)
 		err = file_read(file, table, len, uki->cert_offset);
 	if (!err && len && !uki_check_certificates(uki, table, len, ret_why))
@@ -211,7 +212,7 @@ static void read_certificates(struct image *image)
 	struct uki_error why;
 	int err = image_read_signer(image->file, &image->uki, name, &why);
 
-	if (err == -EBADMSG)
+	if (err && why.what)
 		refuse_at(image, &why);
 	else if (err)
 		refuse(image, "its signatures could not be read");

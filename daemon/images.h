@@ -135,8 +135,8 @@ void image_set_digest(
 #define IMAGE_SIGNER_MAX 256
 /*
  * By whom an EFI file is signed, "" if that is not told or it is not signed
- * (uki->cert_size 0). 0; -EBADMSG and *ret_why: its certificate table is not
- * well-formed; or -errno.
+ * (uki->cert_size 0). 0 or -errno; with ret_why->what, unless that is NULL: its
+ * certificate table is not well-formed.
  */
 int image_read_signer(const struct file *file, const struct uki *uki,
 	char ret[IMAGE_SIGNER_MAX], struct uki_error *ret_why);
