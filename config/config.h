@@ -55,7 +55,7 @@ struct config_settings {
 	const char *sha256;  /* likewise; of the image: 64 digits, a to f */
 	enum config_mode mode;
 	enum config_offer offer;
-	uint32_t vlan; /* 0: not said here */
+	uint32_t vlan;		   /* 0: not said here */
 	const char *const *loader; /* ARCH_MAX absolute paths; NULL: likewise */
 	const struct config_files *files; /* NULL: not said here */
 	struct config_at image_at, cmdline_at, mode_at, offer_at, loaders_at;

@@ -21,7 +21,8 @@ struct config_at {
 struct config_message {
 	bool warning; /* it stops nothing */
 	char *text;   /* "FILE:LINE:COLUMN: message" */
-	/* A warning that came again is one, with a count after so many bytes. */
+	/* A warning that came again is one, with a count after so many bytes.
+	 */
 	size_t len, times;
 };
 

@@ -24,8 +24,8 @@ __attribute__((constructor)) static void begin(void)
 	void *map = MAP_FAILED;
 
 	if (fd >= 0) {
-		map = mmap(NULL, sizeof(*offset_s), PROT_READ, MAP_SHARED, fd,
-			0);
+		map = mmap(
+			NULL, sizeof(*offset_s), PROT_READ, MAP_SHARED, fd, 0);
 		close(fd);
 	}
 	if (map != MAP_FAILED)
