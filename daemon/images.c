@@ -369,9 +369,11 @@ static int hurry(const struct images *images, const struct image *image)
 
 /*
  * Take over the digests that are known by now, and have the next computed.
- * tell: log what came of it.
+ * hashed: nothing but this file's is new; NULL: look all up. tell: log what
+ * came of it.
  */
-static void hash_next(struct images *images, bool tell)
+static void hash_next(
+	struct images *images, const struct file *hashed, bool tell)
 {
 	struct images_private *p = images->private;
 	struct image *next = NULL;
@@ -384,7 +386,8 @@ static void hash_next(struct images *images, bool tell)
 
 		if (!image->file || image->has_digest || image->digest_error)
 			continue;
-		if (digester_find(image->file, &digest)) {
+		if ((!hashed || hashed == image->file) &&
+			digester_find(image->file, &digest)) {
 			image_set_digest(image, &digest, 0);
 			if (image->state != before && tell)
 				say(image);
@@ -410,7 +413,7 @@ static void on_digest(void *arg, const struct file *file, int err)
 				 "%s",
 				images->image[i]->name, strerror(-err));
 		}
-	hash_next(images, true);
+	hash_next(images, file, true);
 }
 
 void images_hash(struct images *images,
@@ -472,7 +475,7 @@ static bool refresh(void *arg)
 		memcpy(said[i].why, image->why, sizeof(image->why));
 	}
 	read_directory(images);
-	hash_next(images, false);
+	hash_next(images, NULL, false);
 	for (size_t i = 0; said && i < images->n; i++)
 		if (!was_said(said, n, images->image[i]))
 			say(images->image[i]);
@@ -510,7 +513,7 @@ int images_new(struct event_base *base, struct worker *worker,
 		images_watch_directory(p->watch, directory);
 	} else {
 		read_directory(images);
-		hash_next(images, false);
+		hash_next(images, NULL, false);
 	}
 	*ret = images;
 	return 0;
@@ -541,7 +544,7 @@ void images_set_pins(struct images *images, struct pins *pins)
 	for (size_t i = 0; i < images->n; i++)
 		if (images->image[i]->has_digest)
 			pins_check(pins, images->image[i]);
-	hash_next(images, true);
+	hash_next(images, NULL, true);
 }
 
 void images_set_directory(struct images *images, const char *directory)

@@ -192,17 +192,27 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 		event_add(w->again, &later);
 }
 
-static void note(struct images_watch *w, const struct inotify_event *e)
+/* True: it may be about the directory itself. */
+static bool note_parent(struct images_watch *w, const struct inotify_event *e)
+{
+	if (e->mask & IN_IGNORED)
+		w->parent = -1;
+	else if (e->len && strcmp(e->name, last_part(w->directory)) == 0)
+		watch_again(w);
+	else
+		return false;
+	return true;
+}
+
+/* True: something may have changed. */
+static bool note(struct images_watch *w, const struct inotify_event *e)
 {
 	if (e->mask & IN_Q_OVERFLOW)
 		w->n_writers = 0;
-	if (e->wd == w->parent && e->len &&
-		strcmp(e->name, last_part(w->directory)) == 0)
-		watch_again(w);
-	if (e->wd == w->parent && (e->mask & IN_IGNORED))
-		w->parent = -1;
+	if (e->wd == w->parent && !note_parent(w, e) && e->wd != w->wd)
+		return false;
 	if (e->wd != w->wd)
-		return;
+		return true;
 	if (e->mask & IN_IGNORED)
 		w->wd = -1;
 	else if (e->mask & IN_MOVE_SELF)
@@ -212,6 +222,7 @@ static void note(struct images_watch *w, const struct inotify_event *e)
 	else if (e->len && (e->mask & (IN_CLOSE_WRITE | IN_MOVED_TO |
 					      IN_MOVED_FROM | IN_DELETE)))
 		drop_writer(w, find_writer(w, e->name));
+	return true;
 }
 
 static void refresh_soon(struct images_watch *w)
@@ -239,6 +250,7 @@ static void on_inotify(evutil_socket_t fd, short what, void *arg)
 	struct images_watch *w = arg;
 	char buf[4096]
 		__attribute__((aligned(__alignof__(struct inotify_event))));
+	bool changed = false;
 	ssize_t n;
 
 	(void)what;
@@ -246,11 +258,12 @@ static void on_inotify(evutil_socket_t fd, short what, void *arg)
 		for (char *at = buf; at < buf + n;) {
 			const struct inotify_event *e = (void *)at;
 
-			note(w, e);
+			changed |= note(w, e);
 			at += sizeof(*e) + e->len;
 		}
 	}
-	refresh_soon(w);
+	if (changed)
+		refresh_soon(w);
 }
 
 /* Without /proc one does without. The kernel tells of each change once. */

@@ -710,6 +710,24 @@ def compare_splice(old, new, cmdline):
 
 # Memory.
 
+def test_thousands():
+    """Four thousand small images are all hashed, at little cost."""
+    with Netukid() as netukid:
+        data = write_uki(netukid.images / "i0.efi").read_bytes()
+        for number in range(1, 4000):
+            path = netukid.images / f"i{number}.efi"
+            path.write_bytes(data)
+            os.utime(path, (time.time() + OLD,) * 2)
+        netukid.start()
+        netukid.wait(lambda: sum(
+            bool(image.get("sha256")) for image in netukid.ctl(
+                "images")["images"]) == 4000, "4,000 digests", 60)
+        stat = Path(f"/proc/{netukid.process.pid}/stat").read_text()
+        fields = stat.rsplit(")", 1)[1].split()
+        used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        harness.check(used < 5, f"{used:.1f} s of CPU")
+
+
 def test_memory_does_not_grow():
     """A GiB by HTTP, by TFTP and through SHA-256: 16 MiB are enough."""
     if b"__asan_init" in paths.built("netukid").read_bytes():
