@@ -221,6 +221,11 @@ void boots_each(const struct boots *boots,
 			each(arg, &en->w.b);
 }
 
+bool boots_has(const struct boots *boots, const struct mac *mac)
+{
+	return find_mac(boots, mac) != NULL;
+}
+
 size_t boots_count(const struct boots *boots)
 {
 	return boots->n;

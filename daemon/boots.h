@@ -156,6 +156,8 @@ void boots_take(struct boots *boots, const struct journal_event *e);
 /* To be called now and then: boots without events end. */
 void boots_tick(struct boots *boots, uint64_t now_us);
 size_t boots_count(const struct boots *boots);
+/* Is there a boot of this machine? */
+bool boots_has(const struct boots *boots, const struct mac *mac);
 
 /*
  * What runs at the moment, for whoever watches: forget what was noted before,

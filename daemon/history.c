@@ -33,6 +33,8 @@ struct save {
 	double now; /* 0: the clock is not to be believed */
 	struct history_row *rows;
 	size_t n;
+	struct history_word words[HISTORY_MAX_WORDS];
+	size_t n_words;
 	int err; /* 1: not begun */
 	char why[HISTORY_WHY_MAX];
 };
@@ -49,6 +51,8 @@ struct history {
 	struct steady steady;
 	struct history_counts counts;
 	char problem[HISTORY_WHY_MAX];
+	struct history_word words[HISTORY_MAX_WORDS];
+	size_t n_words;
 	struct waiting_list list; /* oldest first */
 	LIST_HEAD(, waiting) by_seq[BUCKETS];
 };
@@ -122,6 +126,15 @@ void history_put(struct history *h, const struct boot *boot)
 		schedule(h, 1);
 }
 
+void history_note_up(struct history *h, const struct mac *mac)
+{
+	if (h->n_words == HISTORY_MAX_WORDS)
+		return;
+	h->words[h->n_words++] = (struct history_word){*mac, wall_clock()};
+	if (!h->problem[0])
+		schedule(h, 1);
+}
+
 /* They were not written, after all; what is newer stays. */
 static void put_back(
 	struct history *h, const struct history_row *rows, size_t n)
@@ -155,6 +168,8 @@ static void write_rows(struct save *save)
 	}
 	save->err = history_db_write(save->db, save->rows, save->n, save->base,
 		&save->limits, save->now, save->why);
+	for (size_t i = 0; !save->err && i < save->n_words; i++)
+		history_db_note_up(save->db, &save->words[i]);
 	if (save->err) {
 		history_db_close(save->db);
 		save->db = NULL;
@@ -210,7 +225,7 @@ static void save_done(void *arg)
 	save->history = NULL;
 	if (h->problem[0])
 		schedule(h, HISTORY_RETRY_S);
-	else if (h->counts.waiting)
+	else if (h->counts.waiting || h->n_words)
 		schedule(h, 1);
 }
 
@@ -259,6 +274,9 @@ static struct save *save_new(struct history *h)
 		save->rows[save->n++] = w->row;
 		drop(h, w);
 	}
+	memcpy(save->words, h->words, sizeof(save->words));
+	save->n_words = h->n_words;
+	h->n_words = 0;
 	return save;
 }
 
@@ -269,7 +287,7 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
 	struct save *save;
 
 	(void)fd, (void)what;
-	if (h->saving || !h->counts.waiting)
+	if (h->saving || (!h->counts.waiting && !h->n_words))
 		return;
 	task.arg = save = save_new(h);
 	h->saving = true;

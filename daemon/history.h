@@ -14,6 +14,7 @@
 
 #define HISTORY_MAX_WAITING 16384
 #define HISTORY_RETRY_S	    10
+#define HISTORY_MAX_WORDS   16 /* of guests, in a second */
 
 struct event_base;
 struct worker;
@@ -31,6 +32,12 @@ void history_free(struct history *history); /* NULL is fine */
 
 /* The boot is so now; keep it. */
 void history_put(struct history *history, const struct boot *boot);
+
+/*
+ * The guest of a machine is up, whose boot is the history's alone since
+ * netukid was started anew.
+ */
+void history_note_up(struct history *history, const struct mac *mac);
 
 struct history_counts {
 	uint64_t written, dropped; /* rows */

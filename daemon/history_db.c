@@ -326,3 +326,24 @@ int history_db_write(struct history_db *db, struct history_row *rows, size_t n,
 	run(db->sql, "ROLLBACK");
 	return -1;
 }
+
+void history_db_note_up(struct history_db *db, const struct history_word *word)
+{
+	sqlite3_stmt *s = NULL;
+
+	/* `started + last_us` is when it was last heard of. */
+	if (!prepare(db->sql,
+		    "UPDATE boots SET step = 'up', up_us = CAST((?2 - started) "
+		    "* 1e6 AS INTEGER), last_us = CAST((?2 - started) * 1e6 AS "
+		    "INTEGER) WHERE id = (SELECT id FROM boots WHERE mac = ?1 "
+		    "ORDER BY id DESC LIMIT 1) AND outcome = 'complete' AND "
+		    "up_us IS NULL AND ?2 - started - last_us / 1e6 BETWEEN 0 "
+		    "AND ?3",
+		    &s))
+		return;
+	bind_mac(s, 1, &word->mac);
+	sqlite3_bind_double(s, 2, word->at);
+	sqlite3_bind_double(s, 3, (double)BOOTS_UP_US / 1e6);
+	step(s);
+	sqlite3_finalize(s);
+}

@@ -30,6 +30,12 @@ struct history_limits {
 	uint32_t max_boots, max_days;
 };
 
+/* A guest's word that it is up, of a boot that nobody watches any more. */
+struct history_word {
+	struct mac mac;
+	double at; /* Unix time */
+};
+
 struct history_db;
 
 /*
@@ -49,5 +55,12 @@ int64_t history_db_last_id(const struct history_db *db); /* when opened */
 int history_db_write(struct history_db *db, struct history_row *rows, size_t n,
 	int64_t base, const struct history_limits *limits, double now,
 	char why[HISTORY_WHY_MAX]);
+
+/*
+ * For the machine's latest boot, if it is complete, not told to be up yet, and
+ * was heard of less than BOOTS_UP_US before; else, and if it cannot be
+ * written, nothing is done.
+ */
+void history_db_note_up(struct history_db *db, const struct history_word *word);
 
 #endif

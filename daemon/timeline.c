@@ -167,7 +167,13 @@ static void on_changed(void *arg, const struct boot *b, bool gone)
 static void on_event(
 	struct journal_reader *reader, const struct journal_event *e)
 {
-	boots_take(((struct timeline *)(void *)reader)->boots, e);
+	struct timeline *timeline = (struct timeline *)(void *)reader;
+
+	/* After a restart only the history knows of the boot. */
+	if (e->kind == JOURNAL_BOOTED && e->has_mac &&
+		!boots_has(timeline->boots, &e->mac))
+		history_note_up(timeline->netuki->history, &e->mac);
+	boots_take(timeline->boots, e);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)

@@ -435,6 +435,29 @@ def test_booted_is_for_machines():
         one.stop()
 
 
+def test_booted_after_a_restart():
+    """The guest's word finds its boot in the history, if it is the latest."""
+    with daemon() as one:
+        one.start()
+        first, second, third = (Machine(one, n) for n in (1, 2, 3))
+        by_ipxe(first, up=False)
+        by_ipxe(second)
+        third.script()
+        told = one.wait_boots(["complete", "complete", "running"])
+        one.stop()
+        one.start()
+        for machine in (first, second, third, Machine(one, 4)):
+            machine.booted()
+        boots = one.wait_boots(
+            [True, True, False], lambda boot: boot["times"]["up"] is not None)
+        harness.equal([boot["step"] for boot in boots],
+                      ["up", "up", "script"], "steps")
+        harness.check(boots[0]["times"]["up"] > told[0]["last-seconds"],
+                      "it was up too early")
+        harness.equal(boots[1], told[1], "the boot that had said so before")
+        one.stop()
+
+
 # With DHCP, in a network of its own.
 
 LAB_MAC = "52:54:00:aa:00:01"
