@@ -158,11 +158,19 @@ static const char *take_net(const char *len_text, struct bench_sources *s)
 	return NULL;
 }
 
+/* Up to their last four bytes they are the same. */
+static bool same_net(const union bench_address *a, const union bench_address *b)
+{
+	return a->any.sa_family == b->any.sa_family &&
+	       (a->any.sa_family == AF_INET ||
+		       memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, 12) == 0);
+}
+
 const char *bench_sources_parse(const char *text, struct bench_sources *ret)
 {
 	size_t len = strcspn(text, "-/");
 	struct bench_sources s = {.count = 1};
-	union bench_address last, like;
+	union bench_address last;
 	const char *wrong;
 
 	if (!parse_address(text, len, &s.first))
@@ -175,10 +183,7 @@ const char *bench_sources_parse(const char *text, struct bench_sources *ret)
 		text += len + 1;
 		if (!parse_address(text, strlen(text), &last))
 			return "--from: the last address is none";
-		/* Up to their last four bytes they have to be the same. */
-		like = s.first;
-		set_number(&like, number_of_address(&last));
-		if (memcmp(&like, &last, sizeof(like)) != 0 ||
+		if (!same_net(&s.first, &last) ||
 			number_of_address(&last) < number_of_address(&s.first))
 			return "--from: the last address is not above the "
 			       "first";

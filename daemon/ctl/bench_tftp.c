@@ -381,7 +381,7 @@ static bool is_server(
 /* The first answer, from a port that this client then keeps to. */
 static void receive_first(struct bench_loop *loop, struct player *p)
 {
-	union bench_address from;
+	union bench_address from = {.any = {.sa_family = AF_UNSPEC}};
 	socklen_t len = sizeof(from);
 	ssize_t n =
 		recvfrom(p->fd, packets, PACKET, MSG_DONTWAIT, &from.any, &len);
