@@ -106,7 +106,8 @@ def test_read_requests():
 
 
 @harness.cases(idle={"tftp": 0, "http": 0}, tftp_50={"tftp": 50, "http": 0},
-               http_50={"tftp": 0, "http": 50}, both_200={"tftp": 200, "http": 200})
+               http_50={"tftp": 0, "http": 50},
+               both_200={"tftp": 200, "http": 200})
 def test_offers_while_others_download(tftp, http):
     """A DISCOVER is answered within 5 ms (p99): iPXE waits two seconds.
 
