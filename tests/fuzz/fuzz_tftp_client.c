@@ -47,8 +47,9 @@ static void check(struct drive *d, struct tftp_client_action action)
 	CHECK(c->windowsize <= c->firmware->windowsize);
 	CHECK(c->in_window < c->windowsize || c->end != TFTP_CLIENT_RUNNING);
 	CHECK(strnlen(c->text, sizeof(c->text)) < sizeof(c->text));
+	/* After `probed` it is the next request that has a new deadline. */
 	if (c->end == TFTP_CLIENT_RUNNING)
-		CHECK(tftp_client_deadline(c) > d->now ||
+		CHECK(tftp_client_deadline(c) > d->now || action.probed ||
 			(!action.send && !action.request));
 	else
 		CHECK(tftp_client_deadline(c) == UINT64_MAX);
