@@ -137,7 +137,8 @@ json_t *bench_result(const struct bench_setup *setup,
 
 /* bench_show.c */
 void bench_show(const json_t *result, const struct arguments *args);
-void bench_show_saved(const json_t *runs);
+/* `since`: only those since a time were asked for. */
+void bench_show_saved(const json_t *runs, bool since);
 
 /* bench_saved.c */
 /* Append it to the file that the arguments name; false, after a message. */

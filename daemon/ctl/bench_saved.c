@@ -144,7 +144,7 @@ static int show_runs(
 		puts("");
 	} else {
 		show_clean(answer);
-		bench_show_saved(runs);
+		bench_show_saved(runs, args->since);
 	}
 	json_decref(answer);
 	return EXIT_SUCCESS;

@@ -44,20 +44,23 @@ static const char *speed_text(double bytes_per_s, char buf[CELL])
 	return buf;
 }
 
-static const char *share_text(const json_t *o, char buf[CELL])
-{
-	double share = known(o, "resent-share");
-
-	if (share < 0)
-		return NULL;
-	snprintf(buf, CELL, "%.2f %%", share * 100);
-	return buf;
-}
-
 static const char *number_text(const json_t *o, const char *key, char buf[CELL])
 {
 	snprintf(buf, CELL, "%lld", number_of(o, key));
 	return buf;
+}
+
+static bool has_http(const json_t *result)
+{
+	const json_t *g;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "groups"), i, g)
+	{
+		if (strncmp(text_of(g, "name"), "http:", 5) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* "edk2, 50 machines at once, 2 loads each, 5 rounds, 1 % lost each way" */
@@ -80,9 +83,10 @@ static void show_head(const json_t *r)
 	if (rounds > 1)
 		printf(", %lld rounds", rounds);
 	if (loss > 0)
-		printf(", %g %% lost each way", loss * 100);
+		printf(", %g %% lost%s", loss * 100,
+			has_http(r) ? "" : " each way");
 	if (delay > 0)
-		printf(", %s later each way", time_text(delay, buf));
+		printf(", %s of delay each way", time_text(delay, buf));
 	puts("");
 	if (digest)
 		printf("%s, SHA-256 %s\n",
@@ -113,7 +117,8 @@ static void show_groups(const json_t *result)
 					   "median"),
 				b[4]),
 			speed_text(known(g, "together"), b[5]),
-			share_text(g, b[6]), number_text(g, "timeouts", b[7])};
+			share_text(g, b[6], CELL),
+			number_text(g, "timeouts", b[7])};
 
 		table_add(&table, cells);
 	}
@@ -126,10 +131,11 @@ static double median_of(const json_t *result, const char *name)
 	const json_t *g;
 	size_t i;
 
-	json_array_foreach(json_object_get(result, "groups"), i,
-		g) if (strcmp(text_of(g, "name"), name) ==
-		       0) return known(json_object_get(g, "last-byte"),
-		"median");
+	json_array_foreach(json_object_get(result, "groups"), i, g)
+	{
+		if (strcmp(text_of(g, "name"), name) == 0)
+			return known(json_object_get(g, "last-byte"), "median");
+	}
 	return -1;
 }
 
@@ -138,6 +144,7 @@ static void show_verdict(const json_t *result, const json_t *c)
 	const char *a = text_of(c, "a"), *b = text_of(c, "b");
 	const char *faster = text_of(c, "faster");
 	double p = known(c, "p"), ratio;
+	char chance[20];
 
 	if (!is_true(c, "enough")) {
 		printf("Too few rounds to conclude: %d are the least.\n",
@@ -145,14 +152,14 @@ static void show_verdict(const json_t *result, const json_t *c)
 		return;
 	}
 	if (!faster) {
-		printf("No difference shown (p = %.3g).\n", p);
+		printf("No difference shown (%s).\n",
+			chance_text(p, chance, sizeof(chance)));
 		return;
 	}
 	ratio = median_of(result, strcmp(faster, a) == 0 ? b : a) /
 		median_of(result, faster);
-	printf("%s is faster: the other takes %.2f times as long "
-	       "(p = %.2g).\n",
-		faster, ratio, p);
+	printf("%s is faster: the other takes %.2f times as long (%s).\n",
+		faster, ratio, chance_text(p, chance, sizeof(chance)));
 }
 
 /* To standard error; in JSON they are among the rest. */
@@ -161,10 +168,13 @@ static void show_failures(const json_t *result)
 	const json_t *g, *one;
 	size_t i;
 
-	json_array_foreach(json_object_get(result, "groups"), i,
-		g) if (text_of(g, "failure")) fprintf(stderr,
-		"netukictl: %s: %lld failed: %s\n", text_of(g, "name"),
-		number_of(g, "failures"), text_of(g, "failure"));
+	json_array_foreach(json_object_get(result, "groups"), i, g)
+	{
+		if (text_of(g, "failure"))
+			fprintf(stderr, "netukictl: %s: %lld failed: %s\n",
+				text_of(g, "name"), number_of(g, "failures"),
+				text_of(g, "failure"));
+	}
 	json_array_foreach(json_object_get(result, "notes"), i, one)
 		fprintf(stderr, "netukictl: %s\n", json_string_value(one));
 }
@@ -183,7 +193,10 @@ void bench_show(const json_t *result, const struct arguments *args)
 		show_head(result);
 		show_groups(result);
 		json_array_foreach(json_object_get(result, "comparisons"), i, c)
+		{
+			puts("");
 			show_verdict(result, c);
+		}
 	}
 	fflush(stdout);
 	if (!args->json)
@@ -201,7 +214,8 @@ static void add_saved(struct table *table, const json_t *run, const json_t *g)
 		number_text(g, "failures", b[3]),
 		time_text(known(last, "median"), b[4]),
 		time_text(known(last, "p95"), b[5]),
-		speed_text(known(g, "together"), b[6]), share_text(g, b[7])};
+		speed_text(known(g, "together"), b[6]),
+		share_text(g, b[7], CELL)};
 	struct tm tm;
 
 	if (!localtime_r(&when, &tm) ||
@@ -211,7 +225,7 @@ static void add_saved(struct table *table, const json_t *run, const json_t *g)
 	table_add(table, cells);
 }
 
-void bench_show_saved(const json_t *runs)
+void bench_show_saved(const json_t *runs, bool since)
 {
 	static const char *const headings[] = {"WHEN", "TARGET", "AS",
 		"MACHINES", "LOST", "FAILED", "FILE WHOLE", "P95", "TOGETHER",
@@ -220,9 +234,19 @@ void bench_show_saved(const json_t *runs)
 	struct table table;
 	size_t i, j;
 
+	if (!json_array_size(runs)) {
+		puts(since ? "No figures since then; without --since there may "
+			     "be earlier ones."
+			   : "No figures are kept yet: each `netukictl bench "
+			     "URL` adds its own.");
+		return;
+	}
 	table_init(&table, sizeof(headings) / sizeof(*headings), headings);
-	json_array_foreach(runs, i, run) json_array_foreach(
-		json_object_get(run, "groups"), j, g) add_saved(&table, run, g);
+	json_array_foreach(runs, i, run)
+	{
+		json_array_foreach(json_object_get(run, "groups"), j, g)
+			add_saved(&table, run, g);
+	}
 	table_print(&table);
 	table_done(&table);
 }

@@ -110,7 +110,9 @@ static void put_verdicts(const json_t *report, FILE *out)
 	char text[REPORT_VERDICT_MAX];
 	size_t i;
 
-	if (!json_array_size(list))
+	if (!json_array_size(json_object_get(report, "groups")))
+		fputs("<p>There is no boot to report.</p>\n", out);
+	else if (!json_array_size(list))
 		fputs("<p>There are no two groups to compare.</p>\n", out);
 	json_array_foreach(list, i, c)
 	{

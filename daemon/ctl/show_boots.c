@@ -32,6 +32,15 @@ static const char *time_of(const json_t *boot, char *buf, size_t cap)
 	return buf;
 }
 
+static void show_none(const struct arguments *args)
+{
+	if (args->n_operands)
+		printf("No boot of %s is known%s.\n", args->operand[0],
+			args->since ? " since then" : "");
+	else
+		puts(text_no_boots(args->since));
+}
+
 void show_boots(const json_t *answer, const struct arguments *args)
 {
 	static const char *const headings[] = {"ID", "STARTED", "MACHINE",
@@ -46,6 +55,10 @@ void show_boots(const json_t *answer, const struct arguments *args)
 			show_event(answer, args);
 		else
 			progress_show(answer);
+		return;
+	}
+	if (!json_array_size(json_object_get(answer, "boots"))) {
+		show_none(args);
 		return;
 	}
 	table_init(&table, 10, headings);
@@ -77,7 +90,9 @@ static void show_transfer(const json_t *b)
 		size_text(number_of(b, "bytes"), size, sizeof(size)),
 		real_of(b, "transfer-seconds"),
 		rate_text(b, rate, sizeof(rate)) ? rate : "-");
-	if (number_of(b, "broken"))
+	if (number_of(b, "broken") == 1)
+		printf(", broken off once");
+	else if (number_of(b, "broken"))
 		printf(", broken off %lld times", number_of(b, "broken"));
 	puts("");
 	if (number_of(b, "blocks"))

@@ -32,19 +32,10 @@ static const char *name_of(const char *name)
 	return name && *name ? name : "(unknown)";
 }
 
-static const char *p_text(double p, char buf[20])
-{
-	if (p < 0.001)
-		return "p < 0.001";
-	snprintf(buf, 20, "p = %.2g", p);
-	return buf;
-}
-
 void report_verdict(const json_t *c, char ret[REPORT_VERDICT_MAX])
 {
-	const char *what = strcmp(text_of(c, "measure"), "up") == 0
-				   ? "up"
-				   : "the image whole";
+	const char *what =
+		strcmp(text_of(c, "measure"), "up") == 0 ? "Up" : "Image whole";
 	const char *a = name_of(text_of(c, "a")), *b = name_of(text_of(c, "b"));
 	const char *faster = text_of(c, "faster");
 	double p = json_number_value(json_object_get(c, "p"));
@@ -59,14 +50,15 @@ void report_verdict(const json_t *c, char ret[REPORT_VERDICT_MAX])
 	else if (!faster)
 		snprintf(ret, REPORT_VERDICT_MAX,
 			"%s, %s or %s: no difference shown (%s)", what, a, b,
-			p_text(p, chance));
+			chance_text(p, chance, sizeof(chance)));
 	else
 		snprintf(ret, REPORT_VERDICT_MAX,
 			"%s: %s is faster than %s, by %.3f s in the median "
 			"(%s)",
 			what, name_of(faster),
 			strcmp(name_of(faster), a) == 0 ? b : a,
-			off < 0 ? -off : off, p_text(p, chance));
+			off < 0 ? -off : off,
+			chance_text(p, chance, sizeof(chance)));
 }
 
 static void show_csv(const json_t *answer)
@@ -118,7 +110,6 @@ void report_table(const json_t *answer, struct table *ret)
 	table_init(ret, 10, headings);
 	json_array_foreach(json_object_get(answer, "groups"), i, g)
 	{
-		const json_t *share = json_object_get(g, "resent-share");
 		char b[9][40];
 		const char *cells[] = {name_of(text_of(g, "name")), b[0], b[1],
 			b[2], cell(g, "last-byte", "median", 1, " s", b[3]),
@@ -126,12 +117,11 @@ void report_table(const json_t *answer, struct table *ret)
 			cell(g, "up", "median", 1, " s", b[5]),
 			cell(g, "up", "p95", 1, " s", b[6]),
 			cell(g, "throughput", "median", 1e6, " MB/s", b[7]),
-			json_is_number(share) ? b[8] : NULL};
+			share_text(g, b[8], sizeof(b[8]))};
 
 		snprintf(b[0], 40, "%lld", number_of(g, "count"));
 		snprintf(b[1], 40, "%lld", number_of(g, "completed"));
 		snprintf(b[2], 40, "%lld", number_of(g, "failures"));
-		snprintf(b[8], 40, "%.3f %%", json_number_value(share) * 100);
 		table_add(ret, cells);
 	}
 }
@@ -145,6 +135,10 @@ void show_report(const json_t *answer, const struct arguments *args)
 
 	if (args->csv) {
 		show_csv(answer);
+		return;
+	}
+	if (!json_array_size(json_object_get(answer, "groups"))) {
+		puts(text_no_boots(args->since));
 		return;
 	}
 	report_table(answer, &table);

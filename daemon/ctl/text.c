@@ -62,6 +62,22 @@ const char *rate_text(const json_t *o, char *buf, size_t cap)
 	return buf;
 }
 
+const char *share_text(const json_t *o, char *buf, size_t cap)
+{
+	if (!json_is_number(json_object_get(o, "resent-share")))
+		return NULL;
+	snprintf(buf, cap, "%.3g %%", real_of(o, "resent-share") * 100);
+	return buf;
+}
+
+const char *chance_text(double p, char *buf, size_t cap)
+{
+	if (p < 0.001)
+		return "p < 0.001";
+	snprintf(buf, cap, "p = %.2g", p);
+	return buf;
+}
+
 const char *who_text(const json_t *o)
 {
 	return text_of(o, "machine") ? text_of(o, "machine")
@@ -73,6 +89,15 @@ bool text_is_terminal(void)
 	const char *term = getenv("TERM");
 
 	return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
+}
+
+const char *text_no_boots(bool since)
+{
+	return since ? "No boot has begun since then; without --since there "
+		       "may be earlier ones."
+		     : "No machine has booted yet. `netukictl boots --follow` "
+		       "shows what one does,\n`netukictl explain MACHINE` what "
+		       "it would be given.";
 }
 
 void text_line(const char *label, const char *value)

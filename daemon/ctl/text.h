@@ -21,10 +21,16 @@ const char *size_text(long long bytes, char *buf, size_t cap);
 const char *ago_text(const json_t *o, char *buf, size_t cap);
 /* "12.3 MB/s", of "bytes" and "transfer-seconds"; NULL if not known. */
 const char *rate_text(const json_t *o, char *buf, size_t cap);
+/* "0.041 %", of "resent-share"; NULL if not known. */
+const char *share_text(const json_t *o, char *buf, size_t cap);
+/* "p = 0.012" */
+const char *chance_text(double p, char *buf, size_t cap);
 /* The machine's name, or else its MAC address. */
 const char *who_text(const json_t *o);
 /* May what goes out be more than text? */
 bool text_is_terminal(void);
+/* What to say instead of a list of none; `since`: it was asked for a time. */
+const char *text_no_boots(bool since);
 /* A label and its value as one line; nothing if there is no value. */
 void text_line(const char *label, const char *value);
 

@@ -177,6 +177,8 @@ def test_compare():
     """TFTP and HTTP in turns: the verdict, text, CSV, what is kept."""
     with netukid() as box:
         both = (box.tftp_url, "--as", "ipxe", "--compare", box.http_url)
+        check("No figures are kept yet" in bench(box.tmp, "--saved").stdout,
+              "nothing is kept yet")
         result, _ = figures(box.tmp, *both)
         verdict, = result["comparisons"]
         equal([verdict["faster"], verdict["enough"], result["rounds"]],
@@ -192,6 +194,8 @@ def test_compare():
         equal(kept[0], result, "figures and what is kept of them")
         listed = bench(box.tmp, "--saved", "--limit", 1).stdout
         equal(listed.count("\n"), 3, listed)
+        listed = bench(box.tmp, "--saved", "--since", "2999-01-01").stdout
+        check("No figures since then" in listed, listed)
         own = box.tmp / "own.jsonl"
         bench(box.tmp, box.tftp_url, "--save", own)
         equal(len(own.read_text().splitlines()), 1, "--save")

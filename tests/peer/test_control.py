@@ -1195,6 +1195,15 @@ def test_boots_before_any():
     with running() as box:
         wait_for((box.state / "history.db").exists, "the history")
         harness.equal(box.json("boots")["boots"], [], "boots")
+        for args, wanted in (
+                (["boots"], "No machine has booted yet"),
+                (["report"], "No machine has booted yet"),
+                (["boots", "lab-01"], "No boot of lab-01 is known.\n"),
+                (["boots", "--since", "1d"], "without --since"),
+                (["report", "--since", "1d"], "without --since")):
+            text = box.text(*args)
+            harness.check(wanted in text and "MODE" not in text,
+                          f"{args}: {text}")
         harness.check("no boot of this machine is known" in
                       box.refused("boot", "lab-01"), "lab-01")
         harness.check("no boot of this number" in box.refused("boot", "7"),
