@@ -126,11 +126,15 @@ void history_put(struct history *h, const struct boot *boot)
 		schedule(h, 1);
 }
 
+static void add_word(struct history *h, const struct history_word *word)
+{
+	if (h->n_words < HISTORY_MAX_WORDS)
+		h->words[h->n_words++] = *word;
+}
+
 void history_note_up(struct history *h, const struct mac *mac)
 {
-	if (h->n_words == HISTORY_MAX_WORDS)
-		return;
-	h->words[h->n_words++] = (struct history_word){*mac, wall_clock()};
+	add_word(h, &(struct history_word){*mac, wall_clock()});
 	if (!h->problem[0])
 		schedule(h, 1);
 }
@@ -200,6 +204,8 @@ static void take_over(struct history *h, struct save *save)
 	}
 	if (save->err) {
 		put_back(h, save->rows, save->n);
+		for (size_t i = 0; i < save->n_words; i++)
+			add_word(h, &save->words[i]);
 		if (save->err < 0)
 			note_failure(h, save->why);
 		return;
@@ -349,11 +355,12 @@ struct history *history_new(struct event_base *base, struct worker *worker,
 
 void history_free(struct history *h)
 {
-	struct save *save;
+	struct save *save = NULL;
 
 	if (!h)
 		return;
-	save = h->counts.waiting && h->due ? save_new(h) : NULL;
+	if (h->due && (h->counts.waiting || h->n_words))
+		save = save_new(h);
 	if (save) {
 		write_rows(save);
 		take_over(h, save);

@@ -20,9 +20,9 @@
 #define HISTORY_VERSION 1 /* PRAGMA user_version */
 
 struct history_row {
-	int64_t id;	/* filled in by history_db_write */
-	double started; /* Unix time; of the first writing of a boot it counts
-			 */
+	int64_t id; /* filled in by history_db_write */
+	/* Unix time; what was written first for a boot stays. */
+	double started;
 	struct boot boot;
 };
 

@@ -1,7 +1,6 @@
 /*
  * journal: every step of a boot, as one event, written in one place. The log,
- * `netukictl boots --follow` and later the timeline and the report are all
- * readers of it.
+ * `netukictl boots --follow`, the timeline and the metrics all read it.
  */
 #ifndef DAEMON_JOURNAL_H
 #define DAEMON_JOURNAL_H

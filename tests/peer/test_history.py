@@ -439,14 +439,14 @@ def test_booted_after_a_restart():
     """The guest's word finds its boot in the history, if it is the latest."""
     with daemon() as one:
         one.start()
-        first, second, third = (Machine(one, n) for n in (1, 2, 3))
+        first, second, third, fourth = (Machine(one, n) for n in range(1, 5))
         by_ipxe(first, up=False)
         by_ipxe(second)
         third.script()
         told = one.wait_boots(["complete", "complete", "running"])
         one.stop()
         one.start()
-        for machine in (first, second, third, Machine(one, 4)):
+        for machine in (first, second, third, fourth):
             machine.booted()
         boots = one.wait_boots(
             [True, True, False], lambda boot: boot["times"]["up"] is not None)
@@ -455,6 +455,14 @@ def test_booted_after_a_restart():
         harness.check(boots[0]["times"]["up"] > told[0]["last-seconds"],
                       "it was up too early")
         harness.equal(boots[1], told[1], "the boot that had said so before")
+        by_ipxe(fourth, up=False)
+        one.stop()
+        one.start()
+        fourth.booted()
+        one.stop()
+        one.start()
+        harness.check(one.json("boot", fourth.mac)["boot"]["times"]["up"],
+                      "the word was lost at the end")
         one.stop()
 
 
