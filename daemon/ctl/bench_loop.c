@@ -188,8 +188,11 @@ static void go_round(struct bench_loop *loop)
 		for (int i = 0; i < n; i++) {
 			struct bench_client *client = events[i].data.ptr;
 
+			/* Whoever pauses is told of nothing but an end. */
 			if (client->loading)
 				loop->kind->ready(loop, client);
+			else
+				loop->kind->close(loop, client);
 		}
 		if (loop->kind->release)
 			due = loop->kind->release(loop, now);

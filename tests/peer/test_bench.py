@@ -5,12 +5,16 @@ What the clients say is compared with what the server says of the same loads.
 """
 
 import contextlib
+import functools
+import http.server
 import json
 import os
 import random
 import re
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -275,6 +279,31 @@ def test_time_limit():
         while box.json("status")["counts"]["tftp"]["running"]:
             check(time.monotonic() < deadline, "the server was not told")
             time.sleep(0.02)
+
+
+class Hasty(http.server.SimpleHTTPRequestHandler):
+    """Keeps a connection that is idle for no longer than a moment."""
+    protocol_version, timeout = "HTTP/1.1", 0.2
+
+    def log_message(self, *_args):
+        """Says nothing."""
+
+
+def test_pause():
+    """A server that hangs up in a pause is called again, and not before."""
+    with tempfile.TemporaryDirectory(prefix="netuki-bench-") as folder:
+        Path(folder, "f.bin").write_bytes(BYTES)
+        handler = functools.partial(Hasty, directory=folder)
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0),
+                                             handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            url = f"http://127.0.0.1:{server.server_port}/f.bin"
+            _, group = figures(folder, url, "--as", "ipxe", "--keep-alive",
+                               "--loads", 2, "--pause", "2s")
+            server.shutdown()
+        equal((group["completed"], group["failures"]), (2, 0), "loads")
+        check(group["seconds"] > 1.9 and group["client-cpu-seconds"] < 0.5,
+              f"the pause was a busy one: {group}")
 
 
 def fill(lab):
