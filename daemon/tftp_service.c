@@ -491,7 +491,6 @@ int tftp_service_new(struct netuki *netuki, struct tftp_service **ret)
 	if (!s)
 		return -ENOMEM;
 	s->netuki = netuki;
-	s->limit.burst = 10;
 	s->route_fd = -1;
 	TAILQ_INIT(&s->unanswered);
 	port_init(s, &s->ask);

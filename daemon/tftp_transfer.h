@@ -12,7 +12,6 @@
 #include <sys/queue.h>
 
 #include "daemon/deadlines.h"
-#include "daemon/log.h"
 #include "daemon/netif.h"
 #include "daemon/tftp_service.h"
 #include "daemon/tftp_socket.h"
@@ -92,7 +91,6 @@ struct tftp_service {
 	unsigned bulk_running;
 	bool ending; /* no new transfers */
 	struct tftp_counts counts;
-	struct log_limit limit;
 	struct transfer_queue unanswered; /* oldest first */
 	struct transfer *ticking;	  /* NULL once it has ended */
 	/* Answers to strangers in this second. */
