@@ -58,7 +58,7 @@ def free_port():
 class Served:
     """netukid on loopback ports, with FILES as loaders, served by name."""
 
-    def __init__(self, folder, sizes, http="", more="", limits=None):
+    def __init__(self, folder, sizes, http="", more="", files=None):
         self.folder = folder
         self.images = folder / "images"
         self.images.mkdir()
@@ -70,7 +70,8 @@ class Served:
         self.more = more
         self.port, self.tftp_port = free_port(), free_port()
         self.control = folder / "control.sock"
-        self.limits = limits
+        self.before = [paths.program("prlimit"),
+                       f"--nofile={files}:{files}"] if files else []
         self.process = None
         self.start()
 
@@ -101,7 +102,7 @@ class Served:
                 shutil.copyfile(self.image(), target)
                 os.utime(target, (1e9, 1e9))
         self.process = Process(
-            "netukid", paths.netukid(path), None,
+            "netukid", [*self.before, *paths.netukid(path)], None,
             self.folder / "netukid.log", None, self.folder)
         deadline = time.monotonic() + 20
         while True:
@@ -136,9 +137,10 @@ class Served:
             raise
         return peer
 
-    def get(self, path, method="GET", host="127.0.0.1", **headers):
-        """(status, headers, body) of one request."""
-        connection = http.client.HTTPConnection(host, self.port, timeout=30)
+    def get(self, path, method="GET", host="127.0.0.1", own="", **headers):
+        """(status, headers, body) of one request, from the address OWN."""
+        connection = http.client.HTTPConnection(
+            host, self.port, timeout=30, source_address=(own, 0))
         names = {key.replace("_", "-"): value
                  for key, value in headers.items()}
         try:
@@ -171,12 +173,16 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(sizes=None, http="", more=""):
-    """A running daemon; its log is shown when the test fails."""
+def served(sizes=None, http="", more="", files=None):
+    """A running daemon; its log is shown when the test fails.
+
+    It may have so many open FILES; None: as many as the system lets it.
+    """
     folder = Path(tempfile.mkdtemp(prefix="nk-http-"))
     server = None
     try:
-        server = Served(folder, sizes or {"small.bin": 1000}, http, more)
+        server = Served(folder, sizes or {"small.bin": 1000}, http, more,
+                        files)
         yield server
         server.process.require_running()
     except BaseException:
@@ -602,6 +608,44 @@ def test_out_of_descriptors():
                 harness.equal(read_answer(peer)[0], 200, "one that waited")
         prlimit_files(server, old)
         harness.equal(server.get("/healthz")[0], 200, "afterwards")
+
+
+def test_cap_of_all():
+    """Whoever is too many waits until another has gone; it is said once."""
+    room = 200 - 64
+    with served(files=200) as server, contextlib.ExitStack() as stack:
+        held = [stack.enter_context(server.connect())
+                for _ in range(room + 20)]
+        for peer in held:
+            peer.sendall(request("/healthz"))
+        for peer in held[:room]:
+            harness.equal(read_answer(peer)[0], 200, "one within the cap")
+        harness.check(not select.select(held[room:], [], [], 0.3)[0],
+                      "one beyond the cap was served")
+        for peer in held[:20]:
+            peer.close()
+        for peer in held[room:]:
+            harness.equal(read_answer(peer)[0], 200, "one that waited")
+        harness.equal(server.log().count("too many are open"), 1, "lines")
+
+
+def test_cap_of_an_address():
+    """One address cannot have all connections."""
+    cap = 4096
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2 * cap + 64:
+        raise harness.Skip(f"{hard} open files are too few")
+    with served() as server, contextlib.ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE,
+                       (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (cap + 200, hard))
+        for _ in range(cap):
+            stack.enter_context(server.connect())
+        with server.connect() as peer:
+            peer.sendall(request("/healthz"))
+            harness.equal(read_to_end(peer)[0], b"", "one too many")
+        harness.equal(server.get("/healthz", own="127.0.0.3")[0], 200,
+                      "another address")
 
 
 # Faults of files.
