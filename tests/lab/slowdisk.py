@@ -1,17 +1,22 @@
 #!/usr/bin/python3
-"""A disk that takes its time: a file system with whose reads one can wait.
+"""File systems whose reads take their time, so that one can wait with them.
 
-    with SlowDisk(folder, contents, delay=0.05) as disk:
-        ... disk.path is CONTENTS, read only, on a slow disk ...
+    with SlowFolder(folder, contents, delay=0.05) as slow:
+        ... slow.path is CONTENTS, read only, as from a slow file server ...
+    with SlowDisk(folder, contents, delay=0.05) as slow:
+        ... the same on a slow disk of the machine's own ...
 
-It is ext4 on a loop device, whose file is in a FUSE file system of one file,
-which this program serves, each read after a delay.  So the kernel has a page
-cache with misses, read-ahead and RWF_NOWAIT as with a slow disk of its own.
+SlowFolder is FUSE, which this program serves, each read after a delay: what
+changes in CONTENTS is seen below path, if after a while, and inotify does not
+tell of it; RWF_NOWAIT is not supported.  SlowDisk is ext4 on a loop device,
+whose file is in a SlowFolder: so the kernel has a page cache with misses,
+read-ahead and RWF_NOWAIT.
 
 Mounts are made in a mount namespace of the test's own, and are gone with it.
 """
 
 import ctypes
+import errno
 import os
 import struct
 import subprocess
@@ -28,11 +33,13 @@ from lab.process import Process  # noqa: E402
 CLONE_NEWNS = 0x20000
 MS_NOSUID, MS_NODEV, MS_REC, MS_PRIVATE = 2, 4, 0x4000, 1 << 18
 MNT_DETACH = 2
-NAME = b"disk"
 # Of FUSE's protocol (linux/fuse.h), version 7.31.
 LOOKUP, FORGET, GETATTR, OPEN, READ, STATFS = 1, 2, 3, 14, 15, 17
-RELEASE, FLUSH, INIT, INTERRUPT, BATCH_FORGET = 18, 25, 26, 36, 42
-ENOENT, ENOSYS = 2, 38
+RELEASE, FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR = 18, 25, 26, 27, 28, 29
+INTERRUPT, BATCH_FORGET = 36, 42
+AUTO_INVAL_DATA = 1 << 12
+ENOSYS = 38
+VALID_S = 1  # names and attributes are asked for again after so long
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -48,11 +55,10 @@ def _mount(source, target, kind, flags, data):
 
 
 class Server:
-    """Serves one file through FUSE."""
+    """Serves a folder and its files through FUSE; an inode is a node."""
 
-    def __init__(self, source, mountpoint, delay):
-        self._file = os.open(source, os.O_RDONLY)
-        self._size = os.fstat(self._file).st_size
+    def __init__(self, folder, mountpoint, delay):
+        self._path = {1: folder}
         self._delay = delay
         self._fuse = os.open("/dev/fuse", os.O_RDWR)
         _mount(b"slow", mountpoint, b"fuse", MS_NOSUID | MS_NODEV,
@@ -60,36 +66,62 @@ class Server:
                "allow_other".encode())
 
     def _attr(self, node):
-        size, mode = (0, 0o40755) if node == 1 else (self._size, 0o100644)
-        return struct.pack("<6Q10I", node, size, -(-size // 512), 0, 0, 0, 0,
-                           0, 0, mode, 1, 0, 0, 0, 4096, 0)
+        st = os.stat(self._path[node])
+        seconds, ns = divmod(st.st_mtime_ns, 10 ** 9)
+        return struct.pack("<6Q10I", node, st.st_size, st.st_blocks,
+                           *[seconds] * 3, *[ns] * 3, st.st_mode, 1, 0, 0, 0,
+                           4096, 0)
+
+    def _lookup(self, name):
+        path = os.path.join(self._path[1], os.fsdecode(name))
+        node = os.stat(path).st_ino
+        self._path[node] = path
+        return struct.pack("<QQQQII", node, 0, VALID_S, VALID_S, 0, 0) + \
+            self._attr(node)
+
+    def _list(self, offset, size):
+        """Directory entries from the one of this number on."""
+        out = b""
+        names = sorted(os.listdir(self._path[1]))
+        for number, name in enumerate(names[offset:], offset + 1):
+            raw = os.fsencode(name)
+            entry = struct.pack("<QQII", number, number, len(raw), 0) + raw
+            entry += bytes(-len(entry) % 8)
+            if len(out) + len(entry) > size:
+                break
+            out += entry
+        return out
 
     def _answer(self, code, node, body):
-        """The answer's bytes, an error's number, or None: there is none."""
+        """The answer's bytes, or None: there is none."""
         if code == INIT:
             return struct.pack("<IIIIHHIIHHI28x", 7, 31,
-                               struct.unpack_from("<I", body, 8)[0], 0, 12, 9,
-                               131072, 1, 0, 0, 0)
+                               struct.unpack_from("<I", body, 8)[0],
+                               AUTO_INVAL_DATA, 12, 9, 131072, 1, 0, 0, 0)
         if code == LOOKUP:
-            if body.rstrip(b"\0") != NAME:
-                return ENOENT
-            return struct.pack("<QQQQII", 2, 0, 3600, 3600, 0, 0) + \
-                self._attr(2)
+            return self._lookup(body.rstrip(b"\0"))
         if code == GETATTR:
-            return struct.pack("<QII", 3600, 0, 0) + self._attr(node)
+            return struct.pack("<QII", VALID_S, 0, 0) + self._attr(node)
         if code == OPEN:
-            return struct.pack("<QII", 0, 0, 0)
-        if code == READ:
-            _, offset, size = struct.unpack_from("<QQI", body)
+            file = os.open(self._path[node], os.O_RDONLY)
+            return struct.pack("<QII", file, 0, 0)
+        if code == OPENDIR:
+            return bytes(16)
+        if code in (READ, READDIR):
+            file, offset, size = struct.unpack_from("<QQI", body)
+            if code == READDIR:
+                return self._list(offset, size)
             time.sleep(self._delay)
-            return os.pread(self._file, size, offset)
+            return os.pread(file, size, offset)
         if code == STATFS:
             return bytes(80)
-        if code in (RELEASE, FLUSH):
-            return b""
-        if code in (FORGET, BATCH_FORGET, INTERRUPT):
+        if code == RELEASE:
+            os.close(struct.unpack_from("<Q", body)[0])
+        elif code in (FORGET, BATCH_FORGET, INTERRUPT):
             return None
-        return ENOSYS
+        elif code not in (FLUSH, RELEASEDIR):
+            raise OSError(ENOSYS, "not implemented")
+        return b""
 
     def serve(self):
         """Answers until the file system is no longer mounted."""
@@ -97,57 +129,45 @@ class Server:
             try:
                 request = os.read(self._fuse, 1 << 20)
             except OSError as err:
-                if err.errno == ENOENT:
+                if err.errno == errno.ENOENT:
                     continue
                 return
             _, code, unique, node = struct.unpack_from("<IIQQ", request)
-            answer = self._answer(code, node, request[40:])
-            if answer is None:
-                continue
-            error, data = (-answer, b"") if isinstance(answer, int) else \
-                (0, answer)
-            os.write(self._fuse, struct.pack(
-                "<IiQ", 16 + len(data), error, unique) + data)
+            error, data = 0, b""
+            try:
+                data = self._answer(code, node, request[40:])
+            except OSError as err:
+                error = -err.errno
+            if data is not None:
+                os.write(self._fuse, struct.pack(
+                    "<IiQ", 16 + len(data), error, unique) + data)
 
 
-class SlowDisk:
-    """The files of the folder CONTENTS on a slow disk; needs root.
+class SlowFolder:
+    """The files of the folder CONTENTS on a slow file server; needs root.
 
     Work is done in FOLDER.  DELAY is in seconds, before each read, which is
     of at most 128 KiB.
     """
 
     def __init__(self, folder, contents, delay):
-        self.path = folder / "slow"
-        self._image = folder / "slow.img"
-        self._below = folder / "slow.fuse"
+        self.path = folder / "slow.fuse"
         self._contents = contents
         self._delay = delay
         self._log = folder / "slow.log"
         self._server = None
 
     def __enter__(self):
-        if not Path("/dev/fuse").exists() or \
-                not Path("/dev/loop-control").exists():
-            raise paths.Missing("/dev/fuse and loop devices")
+        if not Path("/dev/fuse").exists():
+            raise paths.Missing("/dev/fuse")
         _check(_libc.unshare(CLONE_NEWNS), "unshare")
         _mount(b"none", "/", None, MS_REC | MS_PRIVATE, None)
-        size = sum(path.stat().st_size for path in self._contents.iterdir())
-        subprocess.run(
-            [paths.program("mkfs.ext4"), "-q", "-O", "^has_journal", "-d",
-             self._contents, self._image, f"{size // 1024 + 16384}k"],
-            check=True, stdin=subprocess.DEVNULL, capture_output=True)
         self.path.mkdir()
-        self._below.mkdir()
         self._server = Process(
-            "slowdisk", [sys.executable, __file__, self._image, self._below,
+            "slowdisk", [sys.executable, __file__, self._contents, self.path,
                          self._delay], None, self._log)
         try:
             self._server.wait_output("mounted")
-            subprocess.run(
-                [paths.program("mount"), "-t", "ext4", "-o", "ro,loop",
-                 self._below / NAME.decode(), self.path], check=True,
-                stdin=subprocess.DEVNULL, timeout=120)
         except BaseException:
             self.__exit__()
             raise
@@ -156,12 +176,46 @@ class SlowDisk:
     def __exit__(self, *_):
         # What still reads gets an error once nobody answers any more.
         self._server.stop()
-        for path in (self.path, self._below):
-            _libc.umount2(str(path).encode(), MNT_DETACH)
+        _libc.umount2(str(self.path).encode(), MNT_DETACH)
+
+
+class SlowDisk:
+    """The same on a slow disk."""
+
+    def __init__(self, folder, contents, delay):
+        self.path = folder / "slow"
+        self._contents = contents
+        self._below = folder / "disk"
+        self._slow = SlowFolder(folder, self._below, delay)
+
+    def __enter__(self):
+        if not Path("/dev/loop-control").exists():
+            raise paths.Missing("loop devices")
+        self.path.mkdir()
+        self._below.mkdir()
+        size = sum(path.stat().st_size for path in self._contents.iterdir())
+        subprocess.run(
+            [paths.program("mkfs.ext4"), "-q", "-O", "^has_journal", "-d",
+             self._contents, self._below / "disk", f"{size // 1024 + 16384}k"],
+            check=True, stdin=subprocess.DEVNULL, capture_output=True)
+        self._slow.__enter__()
+        try:
+            subprocess.run(
+                [paths.program("mount"), "-t", "ext4", "-o", "ro,loop",
+                 self._slow.path / "disk", self.path], check=True,
+                stdin=subprocess.DEVNULL, timeout=120)
+        except BaseException:
+            self._slow.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self._slow.__exit__()
+        _libc.umount2(str(self.path).encode(), MNT_DETACH)
 
 
 def main():
-    """The server: IMAGE MOUNTPOINT DELAY."""
+    """The server: FOLDER MOUNTPOINT DELAY."""
     server = Server(sys.argv[1], sys.argv[2], float(sys.argv[3]))
     print("mounted", flush=True)
     server.serve()
