@@ -70,7 +70,7 @@ int digester_hash(
 		if (!err)
 			sha256_update(&sha, len, buf);
 	}
-	if (!err && !file_is_unchanged(file))
+	if (!err && !file_is_unchanged(file, false))
 		err = -ESTALE;
 	if (err)
 		return err;
@@ -94,21 +94,15 @@ static struct known *find(const struct stat *st)
 	return NULL;
 }
 
-/* The file must still be what was opened: else it says nothing about it. */
-static bool stat_unchanged(const struct file *file, struct stat *ret)
-{
-	return fstat(file_fd(file), ret) == 0 && file_is_at(file, ret);
-}
-
 bool digester_find(const struct file *file, struct digest *ret)
 {
 	const struct known *known;
-	struct stat st;
 
-	if (!stat_unchanged(file, &st))
+	/* What is not what was opened says nothing about it. */
+	if (!file_is_unchanged(file, true))
 		return false;
 	pthread_mutex_lock(&table.lock);
-	known = find(&st);
+	known = find(file_stat(file));
 	if (known)
 		*ret = known->digest;
 	pthread_mutex_unlock(&table.lock);
@@ -137,21 +131,21 @@ static struct known *new_entry(void)
 
 void digester_remember(const struct file *file, const struct digest *digest)
 {
+	const struct stat *st = file_stat(file);
 	struct known *known;
-	struct stat st;
 
-	if (!stat_unchanged(file, &st))
+	if (!file_is_unchanged(file, true))
 		return;
 	pthread_mutex_lock(&table.lock);
-	known = find(&st);
+	known = find(st);
 	if (!known)
 		known = new_entry();
 	if (known)
 		*known = (struct known){
-			.dev = st.st_dev,
-			.ino = st.st_ino,
-			.size = st.st_size,
-			.mtime = st.st_mtim,
+			.dev = st->st_dev,
+			.ino = st->st_ino,
+			.size = st->st_size,
+			.mtime = st->st_mtim,
 			.digest = *digest,
 		};
 	pthread_mutex_unlock(&table.lock);

@@ -14,7 +14,7 @@ static int read_text(struct extra *extra)
 	if (!extra->text)
 		return -ENOMEM;
 	err = file_read(extra->file, extra->text, extra->len, 0);
-	return file_is_unchanged(extra->file) ? err : -EAGAIN;
+	return file_is_unchanged(extra->file, false) ? err : -EAGAIN;
 }
 
 void extra_open(const char *path, struct extra *ret)

@@ -54,11 +54,22 @@ void http_send_break(struct http_conn *conn, const char *why)
 	http_conn_free(conn);
 }
 
+static enum http_sent break_changed(struct http_conn *conn)
+{
+	conn->ours = true;
+	http_send_break(conn, "the file was changed while it was sent");
+	return HTTP_SENT_GONE;
+}
+
 static void on_warm(void *arg, int err)
 {
 	struct http_conn *conn = arg;
 
 	conn->job = NULL;
+	if (err == -ESTALE) {
+		break_changed(conn);
+		return;
+	}
 	if (err) {
 		conn->ours = true;
 		http_send_break(conn, err == -EIO ? "the file was cut short"
@@ -78,6 +89,8 @@ static bool is_warm(struct http_conn *conn, uint64_t len)
 {
 	uint64_t at = conn->view_at, end = conn->view_at + len;
 
+	if (!view_is_near(conn->view, at, len))
+		return false;
 	/* What was there a moment ago is not asked again. */
 	if (at < conn->warm_to)
 		at = conn->warm_to;
@@ -125,13 +138,6 @@ static enum http_sent warm_up(struct http_conn *conn)
 		return HTTP_SENT_WAIT;
 	conn->ours = true;
 	http_send_break(conn, "out of memory");
-	return HTTP_SENT_GONE;
-}
-
-static enum http_sent break_changed(struct http_conn *conn)
-{
-	conn->ours = true;
-	http_send_break(conn, "the file was changed while it was sent");
 	return HTTP_SENT_GONE;
 }
 

@@ -294,7 +294,7 @@ static void refuse_doubles(struct images *images)
 static void retire(struct images *images, struct image *image)
 {
 	if (images->retired && !image_why_not_bios(image) &&
-		file_is_unchanged(image->file))
+		file_is_unchanged(image->file, true))
 		retired_add(images->retired, image);
 	else
 		image_free(image);

@@ -2,8 +2,6 @@
 
 #include <stdlib.h>
 
-#define PIECE 65536
-
 /* The view's reference is taken and dropped by the loop's thread alone. */
 struct reading {
 	struct view *view;
@@ -15,21 +13,9 @@ struct reading {
 
 static void work(void *arg)
 {
-	static __thread uint8_t buf[PIECE];
 	struct reading *r = arg;
-	uint64_t offset = r->offset, left = r->len;
 
-	if (offset >= view_size(r->view))
-		return;
-	if (left > view_size(r->view) - offset)
-		left = view_size(r->view) - offset;
-	while (left && !r->err) {
-		struct iovec iov = {buf, left < PIECE ? left : PIECE};
-
-		r->err = view_readv(r->view, &iov, 1, offset, false);
-		offset += iov.iov_len;
-		left -= iov.iov_len;
-	}
+	r->err = view_read_in(r->view, r->offset, r->len);
 }
 
 static void done(void *arg)

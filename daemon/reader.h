@@ -13,7 +13,7 @@
 
 /*
  * Read this range of the view in; then call(arg, err) from the loop, err as
- * from view_readv. The job is gone by then. NULL: memory is short. To be
+ * from view_read_in. The job is gone by then. NULL: memory is short. To be
  * ended early with worker_cancel.
  */
 struct worker_job *reader_start(struct worker *worker, struct view *view,

@@ -203,6 +203,8 @@ static void wait_for_socket(struct transfer *t)
 	TAILQ_INSERT_TAIL(&t->port->waiting, t, waiting);
 }
 
+static const char changed[] = "the file was changed while it was sent";
+
 /* Blocks go out; what the socket or the disk does not take now waits. */
 static bool send_blocks(struct transfer *t, struct tftp_action action)
 {
@@ -226,7 +228,7 @@ static bool send_blocks(struct transfer *t, struct tftp_action action)
 	case TFTP_SENT_COLD:
 		return wait_for_disk(t);
 	case TFTP_SENT_CHANGED:
-		fail(t, "the file was changed while it was sent");
+		fail(t, changed);
 		return false;
 	case TFTP_SENT_GONE:
 		break;
@@ -268,7 +270,7 @@ static void on_data_warm(void *arg, int err)
 
 	t->job = NULL;
 	if (err)
-		fail(t, "the file cannot be read");
+		fail(t, err == -ESTALE ? changed : "the file cannot be read");
 	else if (resume(t))
 		arm(t);
 }

@@ -3,17 +3,37 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+#include "daemon/clock.h"
+
+#define PIECE 65536
+/* What is read in at once from where RWF_NOWAIT does not tell. */
+#define UNIT (128u << 10)
+/*
+ * So long after that it is taken to be in the page cache; if it is not, one
+ * read waits. And whoever has just asked its server about a file commonly
+ * (NFS, libfuse) does not ask again within a second.
+ */
+#define NEAR_US 800000
 
 struct file {
 	unsigned refs;
 	int fd;
 	struct stat st;
+	/*
+	 * Where RWF_NOWAIT does not tell: when each UNIT was last read in, in
+	 * us; 0: never. Set by helper threads. NULL: it does.
+	 */
+	_Atomic uint64_t *read_us;
 };
 
 struct extent {
@@ -32,6 +52,18 @@ struct view {
 	struct extent extent[VIEW_MAX_EXTENTS];
 };
 
+/* What is in memory anyway does not tell, either, but never waits. */
+static bool is_blind(int fd)
+{
+	char byte;
+	struct iovec iov = {&byte, 1};
+	struct statfs fs;
+
+	return preadv2(fd, &iov, 1, 0, RWF_NOWAIT) < 0 && errno == EOPNOTSUPP &&
+	       (fstatfs(fd, &fs) ||
+		       (fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC));
+}
+
 int file_open(const char *path, struct file **ret)
 {
 	struct file *file = calloc(1, sizeof(*file));
@@ -49,6 +81,14 @@ int file_open(const char *path, struct file **ret)
 	if (!S_ISREG(file->st.st_mode)) {
 		err = S_ISDIR(file->st.st_mode) ? -EISDIR : -EINVAL;
 		goto fail;
+	}
+	if (is_blind(file->fd)) {
+		file->read_us = calloc(
+			file_size(file) / UNIT + 1, sizeof(*file->read_us));
+		if (!file->read_us) {
+			err = -ENOMEM;
+			goto fail;
+		}
 	}
 	*ret = file;
 	return 0;
@@ -75,6 +115,7 @@ void file_unref(struct file *file)
 	if (!file || --file->refs)
 		return;
 	close(file->fd);
+	free(file->read_us);
 	free(file);
 }
 
@@ -88,9 +129,9 @@ int64_t file_mtime(const struct file *file)
 	return file->st.st_mtim.tv_sec;
 }
 
-int file_fd(const struct file *file)
+const struct stat *file_stat(const struct file *file)
 {
-	return file->fd;
+	return &file->st;
 }
 
 bool file_is_at(const struct file *file, const struct stat *st)
@@ -101,11 +142,23 @@ bool file_is_at(const struct file *file, const struct stat *st)
 	       st->st_mtim.tv_nsec == file->st.st_mtim.tv_nsec;
 }
 
-bool file_is_unchanged(const struct file *file)
+bool file_is_unchanged(const struct file *file, bool nowait)
 {
 	struct stat st;
+	struct statx now;
 
-	return fstat(file->fd, &st) == 0 && file_is_at(file, &st);
+	if (!file->read_us)
+		return fstat(file->fd, &st) == 0 && file_is_at(file, &st);
+	if (statx(file->fd, "",
+		    AT_EMPTY_PATH |
+			    (nowait ? AT_STATX_DONT_SYNC : AT_STATX_FORCE_SYNC),
+		    STATX_SIZE | STATX_MTIME, &now))
+		return false;
+	st = file->st;
+	st.st_size = (off_t)now.stx_size;
+	st.st_mtim.tv_sec = now.stx_mtime.tv_sec;
+	st.st_mtim.tv_nsec = now.stx_mtime.tv_nsec;
+	return file_is_at(file, &st);
 }
 
 int file_read(const struct file *file, void *buf, size_t len, uint64_t offset)
@@ -143,6 +196,7 @@ void view_add_file(
 	if (!len)
 		return;
 	assert(view->n < VIEW_MAX_EXTENTS);
+	assert(offset <= file_size(file) && len <= file_size(file) - offset);
 	view->extent[view->n++] = (struct extent){
 		.file = file_ref(file),
 		.offset = offset,
@@ -268,7 +322,7 @@ bool view_is_whole(const struct view *view)
 		const struct file *file = view->extent[i].file;
 
 		/* Neighbours are mostly of one file: ask once. */
-		if (file && file != seen && !file_is_unchanged(file))
+		if (file && file != seen && !file_is_unchanged(file, true))
 			return false;
 		if (file)
 			seen = file;
@@ -361,6 +415,8 @@ int view_readv(const struct view *view, const struct iovec *iov, int n,
 		len += iov[i].iov_len;
 	if (!len)
 		return 0;
+	if (nowait && !view_is_near(view, offset, len))
+		return -EAGAIN;
 	/* The usual case, all in one file, is one system call. */
 	if (e && e->file && len <= e->len - within) {
 		ssize_t got = preadv2(e->file->fd, iov, n,
@@ -372,6 +428,83 @@ int view_readv(const struct view *view, const struct iovec *iov, int n,
 			return -errno;
 	}
 	return read_by_pieces(view, iov, n, offset, nowait);
+}
+
+/*
+ * The part of an extent, which begins at *at in its view, that is in this
+ * range, as offsets in its file. False: none is. *at moves on to the next.
+ */
+static bool clip(const struct extent *e, uint64_t offset, uint64_t len,
+	uint64_t *at, uint64_t *ret_from, uint64_t *ret_to)
+{
+	uint64_t begin = *at, end = begin + e->len;
+	uint64_t from = offset > begin ? offset : begin;
+	uint64_t to = offset + len < end ? offset + len : end;
+
+	*at = end;
+	if (!e->file || from >= to)
+		return false;
+	*ret_from = e->offset + (from - begin);
+	*ret_to = e->offset + (to - begin);
+	return true;
+}
+
+bool view_is_near(const struct view *view, uint64_t offset, uint64_t len)
+{
+	uint64_t at = 0, from, to;
+
+	for (size_t i = 0; i < view->n; i++) {
+		const struct extent *e = &view->extent[i];
+		uint64_t now;
+
+		if (!clip(e, offset, len, &at, &from, &to) || !e->file->read_us)
+			continue;
+		now = clock_us();
+		for (uint64_t unit = from / UNIT; unit * UNIT < to; unit++)
+			if (atomic_load(&e->file->read_us[unit]) + NEAR_US <
+				now)
+				return false;
+	}
+	return true;
+}
+
+static int read_in(struct file *file, uint64_t from, uint64_t to)
+{
+	static __thread uint8_t buf[PIECE];
+	uint64_t first = from / UNIT, end = (to + UNIT - 1) / UNIT, now;
+
+	if (file->read_us) {
+		from = first * UNIT;
+		to = end * UNIT < file_size(file) ? end * UNIT
+						  : file_size(file);
+	}
+	while (from < to) {
+		size_t len = to - from < PIECE ? (size_t)(to - from) : PIECE;
+		int err = file_read(file, buf, len, from);
+
+		if (err)
+			return err;
+		from += len;
+	}
+	if (!file->read_us)
+		return 0;
+	if (!file_is_unchanged(file, false))
+		return -ESTALE;
+	now = clock_us();
+	for (uint64_t unit = first; unit < end; unit++)
+		atomic_store(&file->read_us[unit], now);
+	return 0;
+}
+
+int view_read_in(const struct view *view, uint64_t offset, uint64_t len)
+{
+	uint64_t at = 0, from, to;
+	int err = 0;
+
+	for (size_t i = 0; i < view->n && !err; i++)
+		if (clip(&view->extent[i], offset, len, &at, &from, &to))
+			err = read_in(view->extent[i].file, from, to);
+	return err;
 }
 
 int64_t view_send(const struct view *view, int fd, uint64_t offset,

@@ -25,11 +25,15 @@ struct file *file_ref(struct file *file);
 void file_unref(struct file *file); /* NULL is fine */
 uint64_t file_size(const struct file *file);
 int64_t file_mtime(const struct file *file);
-int file_fd(const struct file *file);
+/* As it was when it was opened. */
+const struct stat *file_stat(const struct file *file);
 /* Is this path still this very file, as it was when it was opened? */
 bool file_is_at(const struct file *file, const struct stat *st);
-/* False once somebody wrote into the file or cut it short. */
-bool file_is_unchanged(const struct file *file);
+/*
+ * False once somebody wrote into the file or cut it short. nowait: as far as
+ * is known here; a file server is not asked.
+ */
+bool file_is_unchanged(const struct file *file, bool nowait);
 /* Exactly len bytes from offset: 0, -errno, or -EIO where the file ends. */
 int file_read(const struct file *file, void *buf, size_t len, uint64_t offset);
 
@@ -59,7 +63,10 @@ const char *view_type(const struct view *view);
 /* Strong, with quotes; the same after a restart if no byte has changed. */
 const char *view_etag(struct view *view);
 int64_t view_mtime(const struct view *view); /* seconds; -1: none */
-/* False: a file under it was changed in place; nothing more may go out. */
+/*
+ * False: a file under it was changed in place; nothing more may go out. Does
+ * not wait: of a file server's files it knows what view_read_in has seen.
+ */
 bool view_is_whole(const struct view *view);
 
 /*
@@ -69,6 +76,18 @@ bool view_is_whole(const struct view *view);
  */
 int view_readv(const struct view *view, const struct iovec *iov, int n,
 	uint64_t offset, bool nowait);
+/*
+ * Read this range, as far as the view has it, into the page cache: 0; -ESTALE
+ * if a file server's file has changed; else as view_readv. Waits, for a
+ * worker's thread.
+ */
+int view_read_in(const struct view *view, uint64_t offset, uint64_t len);
+/*
+ * False: some of this range is on a file system that cannot tell whether a
+ * read would wait (NFS, FUSE, overlay, ...), and view_read_in has not been
+ * there in the last moments. Then view_readv says -EAGAIN with `nowait`.
+ */
+bool view_is_near(const struct view *view, uint64_t offset, uint64_t len);
 /*
  * Send up to len bytes from offset to a socket: the count sent (at least 1),
  * -EAGAIN if it would block, -EIO where a file has become shorter, else

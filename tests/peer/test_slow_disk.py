@@ -1,7 +1,9 @@
 #!/usr/bin/python3
-"""While a file is read from a slow disk, nobody else waits for it."""
+"""While a file comes from a slow disk or server, nobody else waits for it."""
 
 import contextlib
+import json
+import os
 import random
 import shutil
 import socket
@@ -13,9 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import appliance, dhcp, harness, netns, pe  # noqa: E402
+from lab import appliance, dhcp, fetch, harness, netns, pe  # noqa: E402
 from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
-from lab.slowdisk import SlowDisk  # noqa: E402
+from lab.slowdisk import SlowDisk, SlowFolder  # noqa: E402
 
 MAC = "52:54:00:aa:00:01"
 SIZE = 32 << 20
@@ -83,6 +85,17 @@ def measure(lab, seconds):
             for times in (offers, answers)]
 
 
+def judge(before, beside, after):
+    """Fails unless what was measured beside slow reads is as it was idle."""
+    print("# p99 in ms, idle and beside slow reads: OFFER " +
+          ", /healthz ".join(f"{idle * 1000:.1f} {busy * 1000:.1f}"
+                             for idle, busy in zip(before, beside)))
+    # Other work on the machine may come and go meanwhile.
+    for what, busy, *idle in zip(("OFFER", "/healthz"), beside, before, after):
+        harness.check(busy <= LIMIT + max(idle),
+                      f"p99 of {what}: {busy * 1000:.1f} ms")
+
+
 def test_nobody_else_waits():
     """p99 of DHCP and of small answers while a cold file comes slowly."""
     work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
@@ -112,9 +125,6 @@ def slow(lab, disk, big):
     download = Download(lab, "/loaders/big.bin")
     seed = Download(lab, f"/machines/{MAC}/seed")
     after = measure(lab, 4)
-    print("# p99 in ms, idle and beside the slow disk: OFFER " +
-          ", /healthz ".join(f"{idle * 1000:.1f} {busy * 1000:.1f}"
-                             for idle, busy in zip(before, after)))
     harness.check(download.is_alive(), "the disk was not slow")
     harness.check(len(download.got) > 1 << 20, "nothing came from the disk")
     seed.end()
@@ -125,11 +135,103 @@ def slow(lab, disk, big):
     head, body = bytes(seed.got).split(b"\r\n\r\n", 1)
     harness.check(body == b"I am lab-01\n" + b"x" * 60000,
                   f"the machine's file: {head}")
-    # Other work on the machine may come and go meanwhile.
-    for what, busy, *idle in zip(("OFFER", "/healthz"), after, before,
-                                 measure(lab, 2)):
-        harness.check(busy <= LIMIT + max(idle),
-                      f"p99 of {what}: {busy * 1000:.1f} ms")
+    judge(before, after, measure(lab, 2))
+
+
+class TftpDownload(threading.Thread):
+    """Fetches NAME."""
+
+    def __init__(self, lab, name):
+        super().__init__(daemon=True)
+        self.got = b""
+        self._ns, self._name = lab.ns("client"), name
+        self.start()
+
+    def run(self):
+        with netns.entered(self._ns):
+            self.got = fetch.tftp((NETUKI_ADDRESS, 69), self._name)
+
+
+def wait_images(lab, seconds, wanted):
+    """Waits until wanted(the images by name) is true, for so many seconds."""
+    until = time.monotonic() + seconds
+    while True:
+        listed = json.loads(lab.netukictl("images", "--json").stdout)
+        if wanted({image["name"]: image for image in listed["images"]}):
+            return
+        harness.check(time.monotonic() < until, f"the images: {listed}")
+        time.sleep(0.2)
+
+
+def make_cold(path):
+    """The page cache forgets this file."""
+    file = os.open(path, os.O_RDONLY)
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(file)
+
+
+def test_images_on_a_file_server():
+    """The same for images that a slow file server has."""
+    work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
+    try:
+        contents = work / "contents"
+        contents.mkdir()
+        for name in ("http", "tftp"):
+            pe.write(contents / f"{name}.efi",
+                     pe.uki(name, initrd_size=5 << 20))
+        with SlowFolder(work, contents, 0.05) as remote, Lab() as lab:
+            (lab.tmp / "images").symlink_to(remote.path)
+            file_server(lab, contents)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def overwritten(lab, path):
+    """What the server's file is not any more never arrives whole."""
+    make_cold(lab.tmp / "images" / path.name)
+    download = Download(lab, f"/images/{path.name}")
+    until = time.monotonic() + 60
+    while len(download.got) < 1 << 20:
+        harness.check(time.monotonic() < until, "nothing came")
+        time.sleep(0.01)
+    with open(path, "r+b") as file:
+        file.seek(-4096, os.SEEK_END)
+        file.write(bytes(4096))
+    download.join()
+    harness.check(len(download.got) < path.stat().st_size,
+                  "a mixture arrived whole")
+
+
+def file_server(lab, contents):
+    """The test, with the images in CONTENTS, which netukid sees slowly."""
+    appliance.network(lab, dhcp=False)
+    lab.host("client", "10.77.0.50/24")
+    lab.start_netukid(appliance.config(lab, [
+        {"name": "lab-01", "mac": MAC, "image": "http.efi"}]), timeout=60)
+    wait_images(lab, 60, lambda images: len(images) == 2 and all(
+        "sha256" in image for image in images.values()))
+    before = measure(lab, 2)
+    for name in ("http", "tftp"):
+        make_cold(lab.tmp / "images" / f"{name}.efi")
+    downloads = [Download(lab, "/images/http.efi"),
+                 TftpDownload(lab, "images/tftp.efi")]
+    beside = measure(lab, 3)
+    harness.check(any(one.is_alive() for one in downloads),
+                  "the server was not slow")
+    size = (contents / "http.efi").stat().st_size
+    until = time.monotonic() + 60
+    while b"\r\n\r\n" not in downloads[0].got or \
+            len(downloads[0].got.split(b"\r\n\r\n", 1)[1]) < size:
+        harness.check(time.monotonic() < until, "HTTP: it did not end")
+        time.sleep(0.05)
+    downloads[0].end()
+    downloads[1].join()
+    http = bytes(downloads[0].got).split(b"\r\n\r\n", 1)[1]
+    for name, got in ("http", http), ("tftp", downloads[1].got):
+        harness.check(got == (contents / f"{name}.efi").read_bytes(),
+                      f"{name}: other bytes")
+    judge(before, beside, measure(lab, 2))
+    overwritten(lab, contents / "http.efi")
 
 
 if __name__ == "__main__":
