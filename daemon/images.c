@@ -501,7 +501,7 @@ int images_new(struct event_base *base, struct worker *worker,
 	if (worker)
 		p->digester = digester_new(worker, on_digest, images);
 	if (base)
-		p->watch = images_watch_new(base, refresh, images);
+		p->watch = images_watch_new(base, worker, refresh, images);
 	if (base)
 		images->retired = retired_new(base);
 	if ((worker && !p->digester) ||

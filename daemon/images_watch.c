@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/clock.h"
+#include "daemon/images_look.h"
 
 #define MAX_WRITERS	  64
 #define WRITER_TIMEOUT_US 60000000u
@@ -38,6 +39,7 @@ struct watches {
 };
 
 struct images_watch {
+	struct worker *worker;
 	bool (*refresh)(void *arg);
 	void *arg;
 	char *directory;
@@ -46,7 +48,10 @@ struct images_watch {
 	int parent; /* its name may come to mean another; -1: not watched */
 	int mounts; /* says when something was mounted or unmounted */
 	struct event *readable, *mounted, *again;
-	bool due; /* a change is waiting for its refresh */
+	struct event *look; /* pending: inotify does not tell all */
+	struct worker_job *looking;
+	uint64_t seen; /* by the last look */
+	bool due;      /* a change is waiting for its refresh */
 	uint64_t refreshed_us;
 	size_t n_writers;
 	struct writer writer[MAX_WRITERS];
@@ -60,6 +65,7 @@ struct images_watch {
 static const struct timeval soon = {0, 50000};
 static const struct timeval in_a_burst = {0, 500000};
 static const struct timeval later = {1, 0};
+static const struct timeval between_looks = {10, 0};
 
 static struct writer *find_writer(struct images_watch *w, const char *name)
 {
@@ -165,6 +171,10 @@ static void watch(struct images_watch *w)
 	w->wd = inotify_add_watch(w->inotify, w->directory, DIRECTORY_EVENTS);
 	if (w->wd < 0) /* not there: look again from time to time */
 		event_add(w->again, &later);
+	if (!images_look_is_needed(w->directory))
+		event_del(w->look);
+	else if (!event_pending(w->look, EV_TIMEOUT, NULL))
+		event_add(w->look, &between_looks);
 }
 
 /*
@@ -180,16 +190,51 @@ static void watch_again(struct images_watch *w)
 		inotify_rm_watch(w->inotify, old);
 }
 
-static void on_again(evutil_socket_t fd, short what, void *arg)
+static void refresh_now(struct images_watch *w)
 {
-	struct images_watch *w = arg;
-
-	(void)fd, (void)what;
 	if (w->wd < 0)
 		watch(w);
 	call_refresh(w);
 	if (w->wd < 0)
 		event_add(w->again, &later);
+}
+
+static void on_looked(void *arg, uint64_t sum)
+{
+	struct images_watch *w = arg;
+	bool changed = sum != w->seen;
+
+	w->looking = NULL;
+	w->seen = sum;
+	if (w->due || changed)
+		refresh_now(w);
+}
+
+static void look(struct images_watch *w)
+{
+	if (!w->looking)
+		w->looking = images_look_start(
+			w->worker, w->directory, on_looked, w);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	look(arg);
+}
+
+/* A file server is asked from a helper thread, and its answers are kept. */
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct images_watch *w = arg;
+
+	(void)fd, (void)what;
+	if (event_pending(w->look, EV_TIMEOUT, NULL)) {
+		w->due = true;
+		look(w);
+	} else {
+		refresh_now(w);
+	}
 }
 
 /* True: it may be about the directory itself. */
@@ -278,22 +323,25 @@ static void watch_mounts(struct images_watch *w, struct event_base *base)
 		event_add(w->mounted, NULL);
 }
 
-struct images_watch *images_watch_new(
-	struct event_base *base, bool (*refresh)(void *arg), void *arg)
+struct images_watch *images_watch_new(struct event_base *base,
+	struct worker *worker, bool (*refresh)(void *arg), void *arg)
 {
 	struct images_watch *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return NULL;
+	w->worker = worker;
 	w->refresh = refresh;
 	w->arg = arg;
 	w->wd = w->parent = w->mounts = -1;
 	w->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	w->again = evtimer_new(base, on_again, w);
+	w->look = event_new(base, -1, EV_PERSIST, on_look, w);
 	if (w->inotify >= 0)
 		w->readable = event_new(
 			base, w->inotify, EV_READ | EV_PERSIST, on_inotify, w);
-	if (!w->readable || !w->again || event_add(w->readable, NULL)) {
+	if (!w->readable || !w->again || !w->look ||
+		event_add(w->readable, NULL)) {
 		images_watch_free(w);
 		return NULL;
 	}
@@ -311,6 +359,9 @@ void images_watch_free(struct images_watch *w)
 		event_free(w->mounted);
 	if (w->again)
 		event_free(w->again);
+	if (w->look)
+		event_free(w->look);
+	worker_cancel(w->looking);
 	if (w->mounts >= 0)
 		close(w->mounts);
 	if (w->inotify >= 0)

@@ -9,17 +9,19 @@
 
 struct event_base;
 struct images_watch;
+struct worker;
 
 #define IMAGES_WATCH_MAX_LAYOUTS 256 /* those above are not watched */
 
 /*
  * refresh(arg) shall read the directory; it returns whether something there
  * is to be looked at again in a second. It is called in images_watch_directory,
- * soon after each change, and while the directory is not there. NULL: memory
- * is short.
+ * soon after each change, and while the directory is not there. A file
+ * server's directory is looked at every ten seconds, too. NULL: memory is
+ * short.
  */
-struct images_watch *images_watch_new(
-	struct event_base *base, bool (*refresh)(void *arg), void *arg);
+struct images_watch *images_watch_new(struct event_base *base,
+	struct worker *worker, bool (*refresh)(void *arg), void *arg);
 void images_watch_free(struct images_watch *watch); /* NULL is fine */
 
 /* Watch this directory from now on, and call refresh. */

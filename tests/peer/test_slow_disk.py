@@ -171,7 +171,7 @@ def make_cold(path):
 
 
 def test_images_on_a_file_server():
-    """The same for images that a slow file server has."""
+    """The same for images that a slow file server has; their changes count."""
     work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
     try:
         contents = work / "contents"
@@ -232,6 +232,10 @@ def file_server(lab, contents):
                       f"{name}: other bytes")
     judge(before, beside, measure(lab, 2))
     overwritten(lab, contents / "http.efi")
+    # Done on the server: inotify says nothing.
+    pe.write(contents / "new.efi", pe.uki("new"))
+    (contents / "tftp.efi").unlink()
+    wait_images(lab, 30, lambda images: set(images) == {"http.efi", "new.efi"})
 
 
 if __name__ == "__main__":
