@@ -72,14 +72,19 @@ static double seconds(const struct boot *b, enum boot_at at)
 static void say_complete(const struct boot *b, const char *who)
 {
 	double busy = (double)b->transfer_us / 1e6;
+	char again[80] = "";
 
+	if (b->by_tftp)
+		snprintf(again, sizeof(again),
+			", %llu of %llu blocks sent again",
+			(unsigned long long)(b->resent_timer +
+					     b->resent_rollback),
+			(unsigned long long)b->blocks);
 	log_info("boot: %s: %s by %s: whole after %.3f s, %llu bytes in %.3f s "
-		 "(%.1f MB/s), %llu of %llu blocks sent again",
+		 "(%.1f MB/s)%s",
 		who, b->image, boot_mode_name(b->mode),
 		seconds(b, BOOT_AT_LAST_BYTE), (unsigned long long)b->bytes,
-		busy, busy > 0 ? (double)b->bytes / 1e6 / busy : 0,
-		(unsigned long long)(b->resent_timer + b->resent_rollback),
-		(unsigned long long)b->blocks);
+		busy, busy > 0 ? (double)b->bytes / 1e6 / busy : 0, again);
 }
 
 static void say_failure(
