@@ -155,6 +155,7 @@ void transfer_gone(struct transfer *t)
 
 static bool perform(struct transfer *t, struct tftp_action action);
 
+/* Afterwards it may be no more: without a timer it would stay for ever. */
 static void arm(struct transfer *t)
 {
 	uint64_t us = tftp_send_deadline(&t->send);
@@ -165,7 +166,8 @@ static void arm(struct transfer *t)
 	 */
 	if (us == UINT64_MAX || (t->timer.slot && t->timer.us <= us))
 		return;
-	deadline_set(t->service->deadlines, &t->timer, us);
+	if (!deadline_set(t->service->deadlines, &t->timer, us))
+		fail(t, "out of memory");
 }
 
 /* All blocks of both; what lies between them is in the window as well. */
