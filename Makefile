@@ -65,7 +65,8 @@ objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
 PROTO := $(call objects,proto/*.c)
 CONFIG := $(call objects,config/*.c)
 DAEMON := $(filter-out $(B)/daemon/main.o,$(call objects,daemon/*.c))
-CTL := $(filter-out $(B)/daemon/ctl/main.o,$(call objects,daemon/ctl/*.c))
+CTL := $(filter-out $(B)/daemon/ctl/main.o,\
+	$(call objects,daemon/ctl/*.c daemon/ctl/bench/*.c))
 TESTS := $(patsubst tests/unit/test_%.c,$(B)/tests/unit/test_%, \
 	$(wildcard tests/unit/test_*.c))
 TEST_HELP := $(filter-out $(B)/tests/unit/test_%.o, \

@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "config/config.h"
-#include "daemon/ctl/bench.h"
+#include "daemon/ctl/bench/bench.h"
 #include "daemon/ctl/report.h"
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/since.h"

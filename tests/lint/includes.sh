@@ -17,11 +17,13 @@ find proto config daemon -name '*.[ch]' -exec awk '
 		ours["daemon"] = "^(daemon|proto)/|^config/(config|names)\\.h$"
 		# netukictl is a program of its own and links no daemon.a.
 		ours["daemon/ctl"] = "^(daemon/ctl|proto)/|^config/(config|names)\\.h$"
+		ours["daemon/ctl/bench"] = ours["daemon/ctl"]
 		# No clock, no allocation, no input and output, no errno.
 		only["proto"] = "^(limits|stdbool|stddef|stdint|string)\\.h$"
 		never["config"] = "^(event2?/|netlink/|jansson|sys/socket)"
 		never["daemon"] = "^yaml"
 		never["daemon/ctl"] = "^(event2?/|netlink/|yaml)"
+		never["daemon/ctl/bench"] = never["daemon/ctl"]
 	}
 	function complain(text) {
 		printf "%s:%d: %s\n", FILENAME, FNR, text

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/ctl/bench.h"
+#include "daemon/ctl/bench/bench.h"
 #include "daemon/ctl/commands.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "daemon/ctl/bench.h"
+#include "daemon/ctl/bench/bench.h"
 #include "daemon/ctl/commands.h"
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/stats.h"

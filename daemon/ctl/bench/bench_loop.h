@@ -2,10 +2,10 @@
  * bench_loop: one run of `bench`: many clients in one loop, with a limit of
  * time. What they speak is a bench_kind's.
  */
-#ifndef DAEMON_CTL_BENCH_LOOP_H
-#define DAEMON_CTL_BENCH_LOOP_H
+#ifndef DAEMON_CTL_BENCH_BENCH_LOOP_H
+#define DAEMON_CTL_BENCH_BENCH_LOOP_H
 
-#include "daemon/ctl/bench.h"
+#include "daemon/ctl/bench/bench.h"
 
 struct bench_loop;
 

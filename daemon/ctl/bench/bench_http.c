@@ -10,7 +10,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "daemon/ctl/bench_loop.h"
+#include "daemon/ctl/bench/bench_loop.h"
 #include "proto/http_response.h"
 
 #define SECOND	 UINT64_C(1000000000)

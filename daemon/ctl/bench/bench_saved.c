@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/ctl/bench.h"
+#include "daemon/ctl/bench/bench.h"
 #include "daemon/ctl/commands.h"
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/since.h"

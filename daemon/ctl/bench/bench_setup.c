@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/ctl/bench_loop.h"
+#include "daemon/ctl/bench/bench_loop.h"
 #include "daemon/ctl/commands.h"
 
 static char why[200];

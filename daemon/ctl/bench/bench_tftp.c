@@ -9,7 +9,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "daemon/ctl/bench_loop.h"
+#include "daemon/ctl/bench/bench_loop.h"
 
 #define BATCH	 64
 #define PACKET	 65536 /* with UDP_GRO a datagram holds many */

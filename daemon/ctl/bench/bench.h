@@ -13,8 +13,8 @@
  *   bench_show.c    for people
  *   bench_saved.c   figures of earlier runs
  */
-#ifndef DAEMON_CTL_BENCH_H
-#define DAEMON_CTL_BENCH_H
+#ifndef DAEMON_CTL_BENCH_BENCH_H
+#define DAEMON_CTL_BENCH_BENCH_H
 
 #include <jansson.h>
 #include <netinet/in.h>

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/ctl/bench.h"
+#include "daemon/ctl/bench/bench.h"
 
 #define MAX_SOURCES 65536
 

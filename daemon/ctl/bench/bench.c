@@ -1,4 +1,4 @@
-#include "daemon/ctl/bench.h"
+#include "daemon/ctl/bench/bench.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "daemon/ctl/bench_loop.h"
+#include "daemon/ctl/bench/bench_loop.h"
 #include "daemon/ctl/commands.h"
 
 #define SPARE_FILES 32

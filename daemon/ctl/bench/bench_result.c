@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/ctl/bench.h"
+#include "daemon/ctl/bench/bench.h"
 #include "daemon/ctl/commands.h"
 #include "daemon/ctl/report.h"
 #include "daemon/ctl/stats.h"

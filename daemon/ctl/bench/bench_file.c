@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/ctl/bench.h"
+#include "daemon/ctl/bench/bench.h"
 
 #define COLLECT_MAX (UINT64_C(4) << 30)
 

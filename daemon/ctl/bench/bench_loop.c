@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/ctl/bench_loop.h"
+#include "daemon/ctl/bench/bench_loop.h"
 
 #define SECOND	UINT64_C(1000000000)
 #define LOOK_MS 5 /* how often timers are looked at */
