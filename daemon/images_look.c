@@ -10,11 +10,12 @@
 #include <sys/vfs.h>
 
 #include "daemon/hash.h"
+#include "daemon/images.h"
 
 struct look {
 	void (*done)(void *arg, uint64_t sum);
 	void *arg;
-	uint64_t sum;
+	uint64_t seen, sum;
 	char directory[];
 };
 
@@ -73,12 +74,17 @@ static void work(void *arg)
 	struct look *look = arg;
 	DIR *dir = opendir(look->directory);
 	struct dirent *entry;
+	struct images *images;
 
 	while (dir && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
 			add(look, look->directory, entry->d_name);
 	if (dir)
 		closedir(dir);
+	/* What the catalogue will read is in the page cache by then. */
+	if (look->sum != look->seen &&
+		images_new(NULL, NULL, look->directory, &images) == 0)
+		images_free(images);
 }
 
 static void done(void *arg)
@@ -89,7 +95,8 @@ static void done(void *arg)
 }
 
 struct worker_job *images_look_start(struct worker *worker,
-	const char *directory, void (*call)(void *arg, uint64_t sum), void *arg)
+	const char *directory, uint64_t seen,
+	void (*call)(void *arg, uint64_t sum), void *arg)
 {
 	size_t len = strlen(directory) + 1;
 	struct look *look = calloc(1, sizeof(*look) + len);
@@ -100,6 +107,7 @@ struct worker_job *images_look_start(struct worker *worker,
 		return NULL;
 	look->done = call;
 	look->arg = arg;
+	look->seen = seen;
 	memcpy(look->directory, directory, len);
 	job = worker_start(worker, &task);
 	if (!job)

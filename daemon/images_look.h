@@ -15,11 +15,12 @@
 bool images_look_is_needed(const char *directory);
 /*
  * call(arg, sum) is called from the loop; the sum is another one once a file
- * there or in an OCI layout there has come, gone or changed. The job is gone by
- * then. NULL: memory is short. To be ended early with worker_cancel.
+ * there or in an OCI layout there has come, gone or changed. seen: the last
+ * one. The job is gone by then. NULL: memory is short. To be ended early with
+ * worker_cancel.
  */
 struct worker_job *images_look_start(struct worker *worker,
-	const char *directory, void (*call)(void *arg, uint64_t sum),
-	void *arg);
+	const char *directory, uint64_t seen,
+	void (*call)(void *arg, uint64_t sum), void *arg);
 
 #endif

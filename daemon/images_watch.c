@@ -214,7 +214,7 @@ static void look(struct images_watch *w)
 {
 	if (!w->looking)
 		w->looking = images_look_start(
-			w->worker, w->directory, on_looked, w);
+			w->worker, w->directory, w->seen, on_looked, w);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *arg)

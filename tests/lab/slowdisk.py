@@ -37,7 +37,7 @@ MNT_DETACH = 2
 LOOKUP, FORGET, GETATTR, OPEN, READ, STATFS = 1, 2, 3, 14, 15, 17
 RELEASE, FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR = 18, 25, 26, 27, 28, 29
 INTERRUPT, BATCH_FORGET = 36, 42
-AUTO_INVAL_DATA = 1 << 12
+KEEP_CACHE, AUTO_INVAL_DATA = 2, 1 << 12
 ENOSYS = 38
 VALID_S = 1  # names and attributes are asked for again after so long
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -104,7 +104,7 @@ class Server:
             return struct.pack("<QII", VALID_S, 0, 0) + self._attr(node)
         if code == OPEN:
             file = os.open(self._path[node], os.O_RDONLY)
-            return struct.pack("<QII", file, 0, 0)
+            return struct.pack("<QII", file, KEEP_CACHE, 0)
         if code == OPENDIR:
             return bytes(16)
         if code in (READ, READDIR):
