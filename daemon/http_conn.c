@@ -1,6 +1,7 @@
 #include "daemon/http_conn.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -11,6 +12,7 @@
 #define IN_SIZE		(HTTP_MAX_HEAD + 1)
 #define ANSWERS_AT_ONCE 8   /* of pipelined requests */
 #define SLICE_US	200 /* for those that are ready, in a round: DHCP waits */
+#define SIPS_S		10 /* before its time is up, a client is looked at */
 
 void http_conn_set_deadline(struct http_conn *conn, unsigned seconds)
 {
@@ -40,7 +42,22 @@ void http_conn_start(struct http_conn *conn)
 	http_conn_set_deadline(conn, HTTP_HEAD_DEADLINE_S);
 }
 
-void http_conn_expire(struct http_conn *conn)
+/*
+ * A socket holds megabytes, and says that there is room when a third of them
+ * has left: who takes them slowly makes progress meanwhile.
+ */
+static void look_for_sips(struct http_conn *conn)
+{
+	int queued;
+
+	if (!conn->out || ioctl(conn->fd, SIOCOUTQ, &queued) < 0)
+		return;
+	if (queued < conn->queued)
+		http_conn_set_deadline(conn, HTTP_PROGRESS_DEADLINE_S);
+	conn->queued = queued;
+}
+
+static void expire(struct http_conn *conn)
 {
 	if (conn->job) {
 		/* It is the disk that is slow, not the client. */
@@ -56,6 +73,14 @@ void http_conn_expire(struct http_conn *conn)
 	} else {
 		http_conn_free(conn);
 	}
+}
+
+void http_conn_tick(struct http_conn *conn, uint64_t now_us)
+{
+	if (conn->deadline_us <= now_us + SIPS_S * 1000000ull)
+		look_for_sips(conn);
+	if (conn->deadline_us <= now_us)
+		expire(conn);
 }
 
 void http_conn_end_soon(struct http_conn *conn)

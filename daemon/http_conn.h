@@ -61,7 +61,7 @@ struct http_conn {
 	struct view *view;
 	uint64_t view_at, view_end;
 	uint64_t warm_to; /* the page cache had it up to here */
-	int queued;	  /* in the socket, when its end was last looked at */
+	int queued;	  /* in the socket when last looked at; 0: not yet */
 	uint64_t begin_us, begin_at; /* of the body */
 	char *path; /* of the running answer, for the journal */
 	struct worker_job *job;
@@ -89,8 +89,11 @@ struct http_service {
 void http_conn_start(struct http_conn *conn);
 /* Go on with what there is to do, as if the socket could be written to. */
 void http_conn_resume(struct http_conn *conn);
-/* The deadline has passed. The connection may be no more afterwards. */
-void http_conn_expire(struct http_conn *conn);
+/*
+ * Once a second: has its deadline passed? The connection may be no more
+ * afterwards.
+ */
+void http_conn_tick(struct http_conn *conn, uint64_t now_us);
 /* The service ends: no request is read any more. Likewise. */
 void http_conn_end_soon(struct http_conn *conn);
 void http_conn_set_deadline(struct http_conn *conn, unsigned seconds);

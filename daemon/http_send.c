@@ -273,8 +273,10 @@ enum http_sent http_send(struct http_conn *conn)
 			       : send_view(conn,
 					 conn->bulk ? HTTP_CHUNK : UINT64_MAX);
 	if ((sent == HTTP_SENT_TURN || sent == HTTP_SENT_FULL) &&
-		conn->out_at + conn->view_at != before)
+		conn->out_at + conn->view_at != before) {
 		http_conn_set_deadline(conn, HTTP_PROGRESS_DEADLINE_S);
+		conn->queued = 0;
+	}
 	return sent;
 }
 

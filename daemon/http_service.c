@@ -133,8 +133,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	for (conn = TAILQ_FIRST(&s->conns); conn; conn = next) {
 		next = TAILQ_NEXT(conn, link);
-		if (conn->deadline_us <= now)
-			http_conn_expire(conn);
+		http_conn_tick(conn, now);
 	}
 	http_bulk_tick(s, now);
 	accept_again(s);

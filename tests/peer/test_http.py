@@ -533,6 +533,25 @@ def stalled(server, path="/loaders/big.bin", receive=4096):
     return peer
 
 
+class Sips(threading.Thread):
+    """A client that reads little by little, and all the rest after 32 s."""
+
+    def __init__(self, peer):
+        super().__init__(daemon=True)
+        self.peer = peer
+        self.answer = None
+        self.start()
+
+    def run(self):
+        begun, have = time.monotonic(), b""
+        while time.monotonic() < begun + 32:
+            have += self.peer.recv(500)
+            time.sleep(0.05)
+        self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self.answer = read_answer(self.peer, have)
+        self.peer.close()
+
+
 def test_deadlines():
     """Who dribbles, idles or stalls is cut, and costs next to nothing."""
     with served({"big.bin": BIG}) as server:
@@ -549,6 +568,9 @@ def test_deadlines():
         stalls = [stalled(server) for _ in range(60)]
         # One that takes a nap of less than a deadline gets all of it.
         slow = stalled(server)
+        # And one that takes a little all the time, of which the socket, with
+        # its megabytes, does not say that there is room.
+        sips = Sips(stalled(server))
         time.sleep(2)
         harness.check(server.rss() - before < 60 * 12288 + 262144,
                       f"{server.rss() - before} bytes for 60 stalled clients")
@@ -569,6 +591,9 @@ def test_deadlines():
         status, body, _ = read_answer(slow)
         harness.check(status == 200 and body == contents(BIG), "the slow one")
         slow.close()
+        sips.join(60)
+        harness.check(sips.answer and sips.answer[1] == contents(BIG),
+                      "who takes little at a time was cut")
         time.sleep(max(0.0, begun + 33 - time.monotonic()))
         harness.equal(server.metric("netuki_http_open_connections"), 1,
                       "connections left")
