@@ -9,6 +9,10 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
+#include "daemon/clock.h"
+
+#define SLICE_US 200 /* for what is finished, in a round: DHCP waits */
+
 struct worker_job {
 	TAILQ_ENTRY(worker_job) link;
 	struct worker_task task;
@@ -64,22 +68,36 @@ static void end_job(struct worker_job *job, bool tell)
 	free(job);
 }
 
+static struct worker_job *take_finished(struct worker *w)
+{
+	struct worker_job *job;
+
+	pthread_mutex_lock(&w->lock);
+	job = TAILQ_FIRST(&w->finished);
+	if (job)
+		TAILQ_REMOVE(&w->finished, job, link);
+	pthread_mutex_unlock(&w->lock);
+	return job;
+}
+
+/* What is more than a slice waits for the next round of the loop. */
 static void on_finished(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
-	struct job_list finished = TAILQ_HEAD_INITIALIZER(finished);
 	struct worker_job *job;
-	uint64_t count;
+	uint64_t until = clock_us() + SLICE_US, count, one = 1;
 
 	(void)what;
 	if (read(fd, &count, sizeof(count)) < 0)
 		return;
-	pthread_mutex_lock(&w->lock);
-	TAILQ_CONCAT(&finished, &w->finished, link);
-	pthread_mutex_unlock(&w->lock);
-	while ((job = TAILQ_FIRST(&finished))) {
-		TAILQ_REMOVE(&finished, job, link);
+	while ((job = take_finished(w))) {
 		end_job(job, true);
+		if (clock_us() < until)
+			continue;
+		if (write(w->wake, &one, sizeof(one)) < 0) {
+			/* The counter is full: the loop wakes up anyway. */
+		}
+		return;
 	}
 }
 
