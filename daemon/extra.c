@@ -41,6 +41,8 @@ void extra_done(struct extra *extra)
 
 const char *extra_why(int err)
 {
+	if (file_is_shortage(err))
+		return "descriptors or memory are short";
 	switch (-err) {
 	case EAGAIN:
 		return "the file is being changed";

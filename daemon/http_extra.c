@@ -8,6 +8,8 @@
 #include "daemon/content.h"
 #include "daemon/extra.h"
 
+#define WARNINGS_A_MINUTE 60
+
 /* Whose file it is, and what stands in for ${...} in it. */
 struct owner {
 	const struct config_machine *machine; /* NULL: an unknown one */
@@ -94,6 +96,16 @@ static struct view *view_of_file(const struct extra *extra)
 	return view;
 }
 
+/* Wrong here, and to be mended here; but anybody can ask again and again. */
+static void warn(const char *path, const char *file, const char *why)
+{
+	static struct log_limit few = {.burst = WARNINGS_A_MINUTE};
+
+	if (log_allow(&few))
+		log_warn(
+			"HTTP: %s: %s%s%s", path, file, *file ? ": " : "", why);
+}
+
 static void refuse(struct http_conn *conn, const struct http_request *request,
 	unsigned status, const char *path, const char *why)
 {
@@ -132,7 +144,7 @@ static void answer(struct http_conn *conn, const struct http_request *request,
 		break;
 	}
 	if (*why) {
-		log_warn("HTTP: %s: %s", path, why);
+		warn(path, "", why);
 		refuse(conn, request, 500, path, why);
 		return;
 	}
@@ -147,6 +159,12 @@ void http_extra_drop(struct http_conn *conn)
 		extra_done(conn->extra);
 	free(conn->extra);
 	conn->extra = NULL;
+}
+
+/* Whoever asks again may find it. */
+static bool is_passing(int err)
+{
+	return err == -EAGAIN || file_is_shortage(err);
 }
 
 static void on_open(void *arg, struct extra *extra)
@@ -187,8 +205,8 @@ void http_extra_reply(struct http_conn *conn,
 	} else if (conn->extra->err) {
 		const char *why = extra_why(conn->extra->err);
 
-		log_warn("HTTP: %s: %s: %s", path, file->path, why);
-		refuse(conn, request, conn->extra->err == -EAGAIN ? 503 : 404,
+		warn(path, file->path, why);
+		refuse(conn, request, is_passing(conn->extra->err) ? 503 : 404,
 			path, why);
 	} else {
 		answer(conn, request, path, &o);

@@ -15,6 +15,7 @@
 
 #define ACCEPTS_AT_ONCE	 64
 #define DESCRIPTORS_LEFT 64 /* for everything but connections */
+#define DESCRIPTORS_EACH 2  /* its own, and that of a machine's file */
 #define SAY_AGAIN_US	 (60 * 1000000ull)
 
 static void accept_again(struct http_service *s)
@@ -166,22 +167,31 @@ static int start_listening(struct http_service *s)
 	return 0;
 }
 
+/* Connections take no more descriptors than leave some for all else. */
+static unsigned open_max(void)
+{
+	struct rlimit limit;
+	rlim_t room;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return HTTP_MAX_CONNECTIONS;
+	room = limit.rlim_cur > 2 * DESCRIPTORS_LEFT
+		       ? limit.rlim_cur - DESCRIPTORS_LEFT
+		       : DESCRIPTORS_LEFT;
+	room /= DESCRIPTORS_EACH;
+	return room < HTTP_MAX_CONNECTIONS ? (unsigned)room
+					   : HTTP_MAX_CONNECTIONS;
+}
+
 int http_service_new(struct netuki *netuki, struct http_service **ret)
 {
 	struct http_service *s = calloc(1, sizeof(*s));
-	struct rlimit limit;
 	int err;
 
 	if (!s)
 		return -ENOMEM;
 	s->netuki = netuki;
-	s->open_max = HTTP_MAX_CONNECTIONS;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-		limit.rlim_cur < HTTP_MAX_CONNECTIONS + DESCRIPTORS_LEFT)
-		s->open_max =
-			limit.rlim_cur > 2 * DESCRIPTORS_LEFT
-				? (unsigned)limit.rlim_cur - DESCRIPTORS_LEFT
-				: DESCRIPTORS_LEFT;
+	s->open_max = open_max();
 	TAILQ_INIT(&s->conns);
 	TAILQ_INIT(&s->bulk_waiting);
 	TAILQ_INIT(&s->held);

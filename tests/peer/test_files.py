@@ -184,6 +184,16 @@ def test_as_others():
                       "a FIFO")
 
 
+def test_strangers_ask_much():
+    """The log is not theirs to fill."""
+    with box() as made:
+        made.start()
+        for status, _ in pipelined(made, [f"/machines/{BARE}/all"] * 300):
+            harness.equal(status, 500, "a UUID that nobody knows")
+        lines = made.log().count("it wants ${uuid}")
+        harness.check(60 <= lines <= 120, f"{lines} lines, in two minutes")
+
+
 def test_told():
     """--check, explain and the events."""
     with box() as made:
