@@ -529,8 +529,11 @@ int64_t view_send(const struct view *view, int fd, uint64_t offset,
 		n = send(fd, e->memory + within, len,
 			MSG_NOSIGNAL | (more ? MSG_MORE : 0));
 	} else {
-		n = send(fd, zeros, len < sizeof(zeros) ? len : sizeof(zeros),
-			MSG_NOSIGNAL | MSG_MORE);
+		if (len > sizeof(zeros)) {
+			len = sizeof(zeros);
+			more = true;
+		}
+		n = send(fd, zeros, len, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
 	}
 	if (n < 0)
 		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
