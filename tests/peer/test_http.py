@@ -300,6 +300,25 @@ def test_pipelining():
             harness.equal(rest, b"", "bytes after the last answer")
 
 
+def data_segments(peer):
+    """In how many segments the data came: tcpi_data_segs_in."""
+    info = peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232)
+    return int.from_bytes(info[152:156], sys.byteorder)
+
+
+def test_packets():
+    """A head goes out with what follows it, be that memory or a file."""
+    with served({"f.bin": 20000}) as server:
+        pe.write(server.images / "y.efi", pe.uki("k", 30000, 12000))
+        server.process.wait_output("image y.efi: UKI", 20)
+        for path in ("/healthz", "/loaders/f.bin", "/images/y.efi/initrd",
+                     f"/ipxe/{MAC}?arch=x86_64"):
+            with server.connect() as peer:
+                peer.sendall(request(path))
+                harness.equal(read_answer(peer)[0], 200, path)
+                harness.equal(data_segments(peer), 1, f"segments of {path}")
+
+
 def test_never_a_redirect():
     """No spelling of a path is answered with another one."""
     with served() as server:
