@@ -6,7 +6,8 @@
 #include "daemon/clock.h"
 #include "daemon/log.h"
 
-#define FEW_A_MINUTE 120
+#define FEW_A_MINUTE  120
+#define MANY_A_MINUTE 10000 /* a thousand machines need less */
 
 enum line { QUIET, FEW, LINE };
 
@@ -33,7 +34,10 @@ enum journal_file journal_file_of(enum journal_kind kind)
 
 void journal_init(struct journal *journal)
 {
-	*journal = (struct journal){.few.burst = FEW_A_MINUTE};
+	*journal = (struct journal){
+		.few.burst = FEW_A_MINUTE,
+		.many.burst = MANY_A_MINUTE,
+	};
 	TAILQ_INIT(&journal->readers);
 }
 
@@ -80,7 +84,7 @@ static bool is_worth_a_line(
 	if (log_is_debug())
 		return true;
 	if (kinds[e->kind].line == LINE)
-		return true;
+		return log_allow(&journal->many);
 	/* What is aborted in mid-file is more than a question of its size. */
 	return (kinds[e->kind].line == FEW || e->blocks) &&
 	       log_allow(&journal->few);

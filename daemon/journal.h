@@ -61,7 +61,8 @@ struct journal_reader {
 struct journal {
 	TAILQ_HEAD(, journal_reader) readers;
 	uint64_t counts[JOURNAL_MAX];
-	struct log_limit few; /* lines of what anybody can bring about */
+	/* Lines of what anybody can bring about: failures, and all else. */
+	struct log_limit few, many;
 };
 
 void journal_init(struct journal *journal);

@@ -693,6 +693,21 @@ def test_cap_of_an_address():
                       "another address")
 
 
+def test_lines_are_bounded():
+    """Who asks again and again does not fill the log."""
+    asked = request(f"/ipxe/{MAC}?arch=x86_64") * 20
+    with served() as server, server.connect() as peer:
+        have = b""
+        for _ in range(21000 // 20):
+            peer.sendall(asked)
+            for _ in range(20):
+                status, _, have = read_answer(peer, have)
+                harness.equal(status, 200, "an answer")
+        # A minute may have ended meanwhile.
+        lines = server.log().count("script 52:54:")
+        harness.check(10000 <= lines <= 20000, f"{lines} lines")
+
+
 # Faults of files.
 
 def read_some(peer, amount):
