@@ -113,9 +113,14 @@ class Loopback:
         return self.netukid
 
     def answers(self):
-        """Whether the daemon takes requests."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            return probe.connect_ex(str(self.control)) == 0
+        """Whether the daemon takes requests, and answers them."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, \
+                contextlib.suppress(OSError):
+            probe.settimeout(1)
+            probe.connect(str(self.control))
+            probe.sendall(b'{"command": "status"}\n')
+            return probe.recv(1) != b""
+        return False
 
     def stop(self, how=signal.SIGTERM):
         """Ends it, if it runs; its exit status."""

@@ -57,7 +57,8 @@ LIBRARIES = {"libc6", "libevent-core-2.1-7", "libjansson4", "libnettle8",
              "libyaml-0-2"}
 
 # Messages about what this machine does not have.
-ABSENT = re.compile(r": image: \S+ is not in |: there is no \S+ now")
+ABSENT = re.compile(r": image: \S+ is not in |: there is no \S+ now|"
+                    r": images: there is no ")
 
 
 def run(command, **options):
