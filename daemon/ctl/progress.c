@@ -145,8 +145,11 @@ static void print_news(const json_t *boot)
 	if (why)
 		printf("%s at %s after %.1f s: %s\n", text_of(boot, "outcome"),
 			step, real_of(boot, "seconds"), why);
-	else if (up)
-		printf("up after %.1f s\n", real_of(boot, "seconds"));
+	else if (up || !number_of(boot, "bytes"))
+		/* A disk's, or another server's, loads nothing here. */
+		printf("%s after %.1f s\n",
+			up ? "up" : text_of(boot, "outcome"),
+			real_of(boot, "seconds"));
 	else
 		printf("%s after %.1f s, %s at %s\n", text_of(boot, "outcome"),
 			real_of(boot, "seconds"),
