@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#define TABLE_COLUMNS 10
+#define TABLE_COLUMNS 11
 
 struct table {
 	size_t n_columns, n_rows;

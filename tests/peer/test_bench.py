@@ -198,6 +198,10 @@ def test_compare():
         equal(kept[0], result, "figures and what is kept of them")
         listed = bench(box.tmp, "--saved", "--limit", 1).stdout
         equal(listed.count("\n"), 3, listed)
+        bench(box.tmp, box.tftp_url, "--delay", "1ms", "--window", 8)
+        listed = bench(box.tmp, "--saved", "--limit", 1).stdout
+        check("edk2 (blksize 1468, window 8)" in listed and
+              " 1.0 ms " in listed, listed)
         listed = bench(box.tmp, "--saved", "--since", "2999-01-01").stdout
         check("No figures since then" in listed, listed)
         own = box.tmp / "own.jsonl"
@@ -205,7 +209,7 @@ def test_compare():
         equal(len(own.read_text().splitlines()), 1, "--save")
         bench(box.tmp, box.tftp_url, "--no-save")
         equal(len(json.loads(bench(box.tmp, "--saved", "--json").stdout)
-                  ["runs"]), 3, "--no-save")
+                  ["runs"]), 4, "--no-save")
 
 
 def test_content():

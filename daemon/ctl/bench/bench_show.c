@@ -50,6 +50,17 @@ static const char *number_text(const json_t *o, const char *key, char buf[CELL])
 	return buf;
 }
 
+/* "edk2", "edk2 (blksize 1468, window 16)" */
+static const char *as_text(const json_t *run, char buf[CELL])
+{
+	if (!json_object_get(run, "windowsize"))
+		return text_of(run, "as");
+	snprintf(buf, CELL, "%.8s (blksize %lld, window %lld)",
+		text_of(run, "as"), number_of(run, "blksize"),
+		number_of(run, "windowsize"));
+	return buf;
+}
+
 static bool has_http(const json_t *result)
 {
 	const json_t *g;
@@ -73,11 +84,8 @@ static void show_head(const json_t *r)
 	const char *digest = text_of(r, "sha256");
 	char buf[CELL];
 
-	printf("%s", text_of(r, "as"));
-	if (json_object_get(r, "windowsize"))
-		printf(" (blksize %lld, window %lld)", number_of(r, "blksize"),
-			number_of(r, "windowsize"));
-	printf(", %lld machine%s", clients, clients > 1 ? "s at once" : "");
+	printf("%s, %lld machine%s", as_text(r, buf), clients,
+		clients > 1 ? "s at once" : "");
 	if (loads > 1)
 		printf(", %lld loads each", loads);
 	if (rounds > 1)
@@ -207,10 +215,11 @@ static void add_saved(struct table *table, const json_t *run, const json_t *g)
 {
 	const json_t *last = json_object_get(g, "last-byte");
 	time_t when = (time_t)known(run, "time");
-	double loss = known(run, "loss");
-	char b[9][CELL];
-	const char *cells[] = {b[0], text_of(g, "name"), text_of(run, "as"),
+	double loss = known(run, "loss"), delay = known(run, "delay");
+	char b[10][CELL];
+	const char *cells[] = {b[0], text_of(g, "name"), as_text(run, b[8]),
 		number_text(run, "clients", b[1]), loss > 0 ? b[2] : NULL,
+		delay > 0 ? time_text(delay, b[9]) : NULL,
 		number_text(g, "failures", b[3]),
 		time_text(known(last, "median"), b[4]),
 		time_text(known(last, "p95"), b[5]),
@@ -228,8 +237,8 @@ static void add_saved(struct table *table, const json_t *run, const json_t *g)
 void bench_show_saved(const json_t *runs, bool since)
 {
 	static const char *const headings[] = {"WHEN", "TARGET", "AS",
-		"MACHINES", "LOST", "FAILED", "FILE WHOLE", "P95", "TOGETHER",
-		"SENT AGAIN"};
+		"MACHINES", "LOST", "DELAY", "FAILED", "FILE WHOLE", "P95",
+		"TOGETHER", "SENT AGAIN"};
 	const json_t *run, *g;
 	struct table table;
 	size_t i, j;
