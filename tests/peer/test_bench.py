@@ -11,6 +11,7 @@ import json
 import os
 import random
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -283,6 +284,31 @@ def test_time_limit():
         while box.json("status")["counts"]["tftp"]["running"]:
             check(time.monotonic() < deadline, "the server was not told")
             time.sleep(0.02)
+
+
+def endless(server):
+    """Answers any request: 2 kB, it says, and sends blocks without end."""
+    while True:
+        packet, client = server.recvfrom(2000)
+        if packet[1] == 1 and b"tsize" in packet:
+            server.sendto(b"\0\6tsize\x002000\0", client)
+        elif packet[1] == 4:
+            number = int.from_bytes(packet[2:4], "big") + 1 & 0xffff
+            server.sendto(b"\0\3" + number.to_bytes(2, "big") + bytes(512),
+                          client)
+        elif packet[1] == 1:
+            server.sendto(b"\0\3\0\1" + bytes(512), client)
+
+
+def test_endless():
+    """A server that sends more than it said is not heard out."""
+    with netukid() as box, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        threading.Thread(target=endless, args=(server,), daemon=True).start()
+        done = bench(box.tmp, f"tftp://127.0.0.1:{server.getsockname()[1]}/x",
+                     "--time-limit", "20s", status=1)
+        check("longer than the server said" in done.stderr, done.stderr)
 
 
 class Hasty(http.server.SimpleHTTPRequestHandler):

@@ -220,14 +220,24 @@ static void finish(struct bench_loop *loop, struct player *p)
 	}
 }
 
+/* NULL, or why these bytes are wrong. */
+static const char *take_bytes(const struct bench_loop *loop,
+	const struct tftp_client *c, const struct tftp_client_action *action)
+{
+	if (!action->len)
+		return NULL;
+	if (c->has_size &&
+		(action->at > c->size || action->len > c->size - action->at))
+		return "it is longer than the server said";
+	return bench_file_take(
+		loop->file, action->at, action->data, action->len);
+}
+
 static void act(struct bench_loop *loop, struct player *p,
 	struct tftp_client_action action)
 {
-	const char *wrong = NULL;
+	const char *wrong = take_bytes(loop, &p->tftp, &action);
 
-	if (action.len > 0)
-		wrong = bench_file_take(
-			loop->file, action.at, action.data, action.len);
 	if (wrong) {
 		p->tftp.packet_len = tftp_build_error(TFTP_ERROR_UNDEFINED,
 			wrong, p->tftp.packet, sizeof(p->tftp.packet));
