@@ -71,6 +71,11 @@ WORKS = {
     "not there": ("absent.efi", "--missing --loads 500",
                   [("p50_ms", "best", 1.2)]),
 }
+LOSSY = {f"{work}, {loss} % lost":
+         (WORKS[work][0], f"{WORKS[work][1]} --loss {loss}", [])
+         for work in ("window 16", "window 64", "50 iPXE", "500 iPXE",
+                      "20 EDK2, 64 MiB") for loss in (1, 5)}
+WORKS.update(LOSSY)
 # dnsmasq and tftpd-hpa know no windows: they are what they are in lockstep.
 # With many losses all three would wait for minutes, their time-outs being
 # seconds; and atftpd sends a block for each ACK, doubled or not.  A thousand
@@ -85,6 +90,7 @@ NOT_FOR = {
     "lockstep, 1 % lost": ("dnsmasq", "tftpd-hpa", "atftpd"),
     "lockstep, 5 % lost": ("dnsmasq", "tftpd-hpa", "atftpd"),
     "ACKs doubled": ("atftpd",),
+    **{work: ("dnsmasq", "tftpd-hpa", "atftpd") for work in LOSSY},
 }
 # No server, but what the kernel sends if nothing else is to be done.
 ONLY_FOR = {"segment": ("window 64, GRO",)}
@@ -208,7 +214,7 @@ def judge(work, medians, out=sys.stdout):
             value /= max(best, 1e-9)
             note = " x the best of the others"
         good = value >= limit if more else value <= limit
-        print(f"{'':19} {'goal':9} {what} {'>=' if more else '<='} "
+        print(f"{'':26} {'goal':9} {what} {'>=' if more else '<='} "
               f"{limit:g}{note}: {value:.3g} "
               f"{'reached' if good else 'MISSED'}", file=out, flush=True)
 
@@ -217,7 +223,7 @@ def show(work, server, row):
     """Prints one line of the table."""
     if not row:
         return
-    print(f"{work:19} {server:9} {row['mb_s']:8.1f} {row['cpu']:7.3f} "
+    print(f"{work:26} {server:9} {row['mb_s']:8.1f} {row['cpu']:7.3f} "
           f"{row['p50_ms']:9.2f} {row['p99_ms']:9.2f} {row['spread']:7.2f} "
           f"{row['timeouts']:8.0f} {row['again']:7.2%} "
           f"{row['needless']:8.0f} {row['failed']:6.0f}", flush=True)
@@ -261,7 +267,7 @@ def compare(lab, stack, args):
     for name, size in SIZES.items():
         (root / name).write_bytes(random.Random(size).randbytes(size))
     processes, meters = start_all(lab, stack, names, root)
-    print(f"{'work':19} {'server':9} {'MB/s':>8} {'CPU/GB':>7} {'p50 ms':>9} "
+    print(f"{'work':26} {'server':9} {'MB/s':>8} {'CPU/GB':>7} {'p50 ms':>9} "
           f"{'p99 ms':>9} {'max/min':>7} {'timeouts':>8} {'again':>7} "
           f"{'needless':>8} {'failed':>6}")
     for work in WORKS:
