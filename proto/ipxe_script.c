@@ -175,8 +175,9 @@ static void put_loop_end(struct wire_writer *w)
 }
 
 /*
- * The parent is closed, so that its addresses and routes are no more. DHCP
- * alone configures the VLAN: `dhcp` would wait for an IPv6 router as well.
+ * The parent loses its address and with it its routes: the VLAN opens it again,
+ * and what is in its network would be fetched untagged. DHCP alone configures
+ * the VLAN: `dhcp` would wait for an IPv6 router as well.
  */
 static void put_vlan(struct wire_writer *w, uint16_t vlan)
 {
@@ -186,6 +187,7 @@ static void put_vlan(struct wire_writer *w, uint16_t vlan)
 	wire_put_dec(w, vlan);
 	wire_put_text(w, " ${trunk} || goto no_vlan\n"
 			 "ifclose ${trunk}\n"
+			 "set ${trunk}/ip 0.0.0.0\n"
 			 "set try:int32 1\n"
 			 ":vlan\n"
 			 "ifconf --configurator dhcp ${trunk}-");

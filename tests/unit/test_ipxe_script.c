@@ -43,6 +43,7 @@
 	"set trunk ${netX/ifname}\n"                                           \
 	"vcreate --tag 42 ${trunk} || goto no_vlan\n"                          \
 	"ifclose ${trunk}\n"                                                   \
+	"set ${trunk}/ip 0.0.0.0\n"                                            \
 	"set try:int32 1\n"                                                    \
 	":vlan\n"                                                              \
 	"ifconf --configurator dhcp ${trunk}-42 && goto begin ||\n"            \
