@@ -1,272 +1,37 @@
 #include "daemon/images.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "daemon/digester.h"
+#include "daemon/images_read.h"
 #include "daemon/images_watch.h"
 #include "daemon/log.h"
-#include "daemon/oci_layout.h"
 #include "daemon/pins.h"
 #include "daemon/retired.h"
-#include "proto/text.h"
+#include "daemon/worker.h"
 
-/* A file written to so recently may not be whole yet. */
-#define SETTLE_S 2
+/* A reading in a helper thread. */
+struct refreshing {
+	struct images *images;
+	struct images_read *read;
+	bool stale; /* the catalogue was read anew meanwhile */
+};
 
 struct images_private {
 	char *directory;
+	struct worker *worker;
 	struct images_watch *watch; /* NULL: read once */
 	struct digester *digester;  /* NULL: likewise */
 	struct pins *pins;	    /* NULL: none */
-	bool pending;		    /* look again soon */
-	size_t n_stray;
+	struct refreshing *running; /* NULL: none is; else by this job: */
+	struct worker_job *job;
+	bool due; /* one more after it */
 	bool said_too_many;
 };
-
-static bool has_image_ending(const char *name)
-{
-	size_t len = strlen(name);
-
-	return len > 4 && strcasecmp(name + len - 4, ".efi") == 0;
-}
-
-/*
- * NULL, or why no URL and no TFTP client could name it: they know printable
- * ASCII only (proto/path).
- */
-static const char *why_no_name(const char *name)
-{
-	if (strlen(name) > IMAGE_NAME_MAX)
-		return "its name is longer than 128 bytes";
-	for (const char *c = name; *c; c++)
-		if (*c < 0x20 || *c > 0x7e || *c == '\\')
-			return "its name has characters other than ASCII's, "
-			       "or a backslash";
-	return NULL;
-}
-
-static bool is_fresh(const struct timespec *mtime)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return mtime->tv_sec <= now.tv_sec &&
-	       now.tv_sec - mtime->tv_sec < SETTLE_S;
-}
-
-static int by_key(const void *name, const void *image)
-{
-	return strcmp(name, (*(const struct image *const *)image)->name);
-}
-
-/*
- * The image of before, if the file is the very same; it is taken over. wanted:
- * NULL, or the digest that it shall have.
- */
-static struct image *keep(struct images *old, const char *name,
-	const struct stat *st, const struct digest *wanted)
-{
-	struct image **place = old->n ? bsearch(name, old->image, old->n,
-						sizeof(*place), by_key)
-				      : NULL;
-	struct image *image = place ? *place : NULL;
-
-	if (image && !image->kept && image->file && !image->unsure &&
-		file_is_at(image->file, st) &&
-		(image->state != IMAGE_STATE_PENDING ||
-			image->is_checked_next) &&
-		image->must_match == (wanted != NULL) &&
-		(!wanted || digest_equal(&image->wanted, wanted))) {
-		image->kept = true;
-		return image;
-	}
-	return NULL;
-}
-
-/* False: no path can be as long. */
-static bool join(char ret[PATH_MAX], const char *folder, const char *name)
-{
-	int n = snprintf(ret, PATH_MAX, "%s/%s", folder, name);
-
-	return n >= 0 && n < PATH_MAX;
-}
-
-static void be_pending(struct image *image, const char *why)
-{
-	image->state = IMAGE_STATE_PENDING;
-	snprintf(image->why, sizeof(image->why), "%s", why);
-}
-
-/* NULL: memory is too short to tell of it. */
-static void add(struct images *images, struct image *image)
-{
-	struct images_private *p = images->private;
-
-	if (!image || image->unsure ||
-		(image->state == IMAGE_STATE_PENDING &&
-			!image->is_checked_next))
-		p->pending = true;
-	if (!image)
-		return;
-	if (images->n < IMAGES_MAX + IMAGES_MAX_STRAY) {
-		images->image[images->n++] = image;
-		return;
-	}
-	/* One that was kept is still in the old list, which lets it go. */
-	if (image->kept)
-		image->kept = false;
-	else
-		image_free(image);
-	if (!p->said_too_many)
-		log_warn("%s holds more than %d images: the rest is left out",
-			p->directory, IMAGES_MAX);
-	p->said_too_many = true;
-}
-
-/* Not an image: listed, so that nobody wonders where it is. */
-static void add_stray(struct images *images, const char *name, const char *why)
-{
-	char shown[IMAGE_NAME_MAX + 1];
-	struct image *image;
-
-	if (images->private->n_stray++ >= IMAGES_MAX_STRAY)
-		return;
-	if (text_clean((const uint8_t *)name, strlen(name), shown,
-		    sizeof(shown)) == SIZE_MAX)
-		snprintf(shown, sizeof(shown), "(a very long name)");
-	image = image_new_refused(shown, why);
-	if (image)
-		image->stray = true;
-	add(images, image);
-}
-
-static void add_file(struct images *images, struct images *old,
-	const char *name, const struct stat *st)
-{
-	struct images_private *p = images->private;
-	struct image *image = keep(old, name, st, NULL);
-	char path[PATH_MAX];
-
-	if (!image) {
-		if (!join(path, p->directory, name))
-			return;
-		image = image_open(path, name);
-	}
-	if (image && p->watch) {
-		if (images_watch_is_written(p->watch, name))
-			be_pending(image, "it is still being written");
-		else if (is_fresh(&st->st_mtim))
-			be_pending(image, "changed a moment ago: waiting until "
-					  "it is whole");
-	}
-	add(images, image);
-}
-
-static struct image *open_oci(
-	struct images *old, const char *folder, const struct oci_image *one)
-{
-	struct image *image = NULL;
-	char path[PATH_MAX], blob[OCI_BLOB_PATH_LEN];
-	struct stat st;
-
-	if (one->why[0])
-		return image_new_refused(one->name, one->why);
-	oci_blob_path(&one->digest, blob);
-	if (!join(path, folder, blob))
-		return NULL;
-	if (stat(path, &st) == 0)
-		image = keep(old, one->name, &st, &one->digest);
-	if (!image)
-		image = image_open_blob(
-			path, one->name, &one->digest, one->size, one->arch);
-	return image;
-}
-
-/* Was something in it changed so recently that it may not be whole? */
-static bool is_layout_fresh(const char *folder)
-{
-	static const char *const parts[] = {"index.json", "blobs/sha256"};
-	char path[PATH_MAX];
-	struct stat st;
-	bool fresh = false;
-
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-		fresh |= join(path, folder, parts[i]) && stat(path, &st) == 0 &&
-			 is_fresh(&st.st_mtim);
-	}
-	return fresh;
-}
-
-static void add_directory(
-	struct images *images, struct images *old, const char *name)
-{
-	struct images_private *p = images->private;
-	struct oci_layout *layout;
-	char folder[PATH_MAX], path[PATH_MAX];
-	struct stat st;
-	bool fresh;
-
-	if (!join(folder, p->directory, name))
-		return;
-	layout = oci_layout_read(folder, name);
-	if (p->watch)
-		images_watch_layout(p->watch, folder);
-	if (!layout && join(path, folder, "oci-layout") &&
-		stat(path, &st) == 0) {
-		p->pending = true; /* memory or descriptors are short */
-		return;
-	}
-	if (!layout) {
-		add_stray(images, name,
-			"a directory without the file oci-layout: no OCI image "
-			"layout");
-		return;
-	}
-	p->pending |= layout->unsure;
-	fresh = p->watch && is_layout_fresh(folder);
-	for (size_t i = 0; i < layout->n; i++) {
-		struct image *image = open_oci(old, folder, &layout->image[i]);
-
-		/* What is wrong may come right while it is being copied. */
-		if (image && image->state == IMAGE_STATE_REFUSED && fresh)
-			image->state = IMAGE_STATE_PENDING;
-		add(images, image);
-	}
-	free(layout);
-}
-
-static void look_at(struct images *images, struct images *old, const char *name)
-{
-	char path[PATH_MAX];
-	struct stat st;
-	const char *why;
-
-	if (!join(path, images->private->directory, name))
-		return;
-	if (stat(path, &st) < 0) {
-		if (lstat(path, &st) == 0)
-			add_stray(images, name,
-				"a symbolic link to nothing that could be "
-				"read");
-		return; /* else gone since readdir */
-	}
-	why = why_no_name(name);
-	if (why)
-		add_stray(images, name, why);
-	else if (S_ISDIR(st.st_mode))
-		add_directory(images, old, name);
-	else if (has_image_ending(name))
-		add_file(images, old, name, &st);
-	else
-		add_stray(images, name, "its name does not end in .efi");
-}
 
 static int by_name(const void *a, const void *b)
 {
@@ -300,37 +65,52 @@ static void retire(struct images *images, struct image *image)
 		image_free(image);
 }
 
-static void read_directory(struct images *images)
+/* Is it to be looked at again, though nothing should change? */
+static bool is_unsettled(const struct image *image)
+{
+	return image->unsure ||
+	       (image->state == IMAGE_STATE_PENDING && !image->is_checked_next);
+}
+
+/* True: look again in a second. */
+static bool take_images(struct images *images, struct images_read *r)
 {
 	struct images_private *p = images->private;
 	struct images old = *images;
-	struct image **list =
-		calloc(IMAGES_MAX + IMAGES_MAX_STRAY, sizeof(*list));
-	DIR *dir = list ? opendir(p->directory) : NULL;
-	struct dirent *entry;
+	struct image **list = calloc(r->n + 1, sizeof(*list));
+	bool again = r->again;
 
-	p->pending = !list || (!dir && file_is_shortage(-errno));
-	if (p->pending) {
-		/* The old catalogue is better than none. */
+	/* The old catalogue is better than none. */
+	if (!list || r->failed) {
 		free(list);
-		return;
+		return true;
 	}
 	images->n = 0;
 	images->image = list;
-	p->n_stray = 0;
-	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			look_at(images, &old, entry->d_name);
-	if (dir)
-		closedir(dir);
-	qsort(images->image, images->n, sizeof(*images->image), by_name);
+	for (size_t i = 0; i < r->n; i++) {
+		struct images_read_found *found = &r->found[i];
+		struct image **from =
+			found->image ? &found->image : &old.image[found->old];
+		struct image *image = *from;
+
+		*from = NULL;
+		list[images->n++] = image;
+		if (p->watch && !image->must_match &&
+			images_watch_is_written(p->watch, image->name))
+			images_read_wait(image, "it is still being written");
+		again |= is_unsettled(image);
+	}
+	qsort(list, images->n, sizeof(*list), by_name);
 	refuse_doubles(images);
 	for (size_t i = 0; i < old.n; i++)
-		if (!old.image[i]->kept)
+		if (old.image[i])
 			retire(images, old.image[i]);
 	free(old.image);
-	for (size_t i = 0; i < images->n; i++)
-		images->image[i]->kept = false;
+	if (r->too_many && !p->said_too_many)
+		log_warn("%s holds more than %d images: the rest is left out",
+			p->directory, IMAGES_MAX);
+	p->said_too_many |= r->too_many;
+	return again;
 }
 
 static void say(const struct image *image)
@@ -457,12 +237,13 @@ static bool was_said(
 	       (said->file == image->file || image->state != IMAGE_STATE_READY);
 }
 
-/* Read again, and log what is new. True: look again in a second. */
-static bool refresh(void *arg)
+/* What was read is the catalogue now; log what is new. */
+static void take(struct images *images, struct images_read *r)
 {
-	struct images *images = arg;
+	struct images_private *p = images->private;
 	size_t n = images->n;
 	struct said *said = calloc(n + 1, sizeof(*said));
+	bool again;
 
 	for (size_t i = 0; said && i < n; i++) {
 		const struct image *image = images->image[i];
@@ -474,16 +255,93 @@ static bool refresh(void *arg)
 		memcpy(said[i].name, image->name, sizeof(image->name));
 		memcpy(said[i].why, image->why, sizeof(image->why));
 	}
-	read_directory(images);
+	again = take_images(images, r);
+	if (p->watch && r->failed)
+		images_watch_again(p->watch);
+	else if (p->watch)
+		images_watch_took(p->watch, &r->layouts, again);
 	hash_next(images, NULL, false);
-	for (size_t i = 0; said && i < images->n; i++)
+	for (size_t i = 0; said && p->watch && i < images->n; i++)
 		if (!was_said(said, n, images->image[i]))
 			say(images->image[i]);
 	for (size_t i = 0; said && i < n; i++)
 		if (!images_find(images, said[i].name))
 			log_info("image %s: gone", said[i].name);
 	free(said);
-	return images->private->pending;
+}
+
+/* Read it here and now. */
+static void read_now(struct images *images)
+{
+	struct images_private *p = images->private;
+	struct images_read *r = images_read_new(images, p->directory, p->watch);
+
+	if (p->running)
+		p->running->stale = true;
+	if (r) {
+		images_read_run(r);
+		take(images, r);
+	} else if (p->watch) {
+		images_watch_again(p->watch);
+	}
+	images_read_free(r);
+}
+
+static void refresh(void *arg);
+
+static void refresh_work(void *arg)
+{
+	images_read_run(((struct refreshing *)arg)->read);
+}
+
+static void refresh_done(void *arg)
+{
+	struct refreshing *job = arg;
+	struct images_private *p = job->images->private;
+
+	p->running = NULL;
+	if (job->stale)
+		images_watch_left(p->watch, &job->read->layouts);
+	else
+		take(job->images, job->read);
+	if (p->due)
+		refresh(job->images);
+}
+
+static void refresh_drop(void *arg)
+{
+	struct refreshing *job = arg;
+
+	images_read_free(job->read);
+	free(job);
+}
+
+/* Read again, in a helper thread. */
+static void refresh(void *arg)
+{
+	struct images *images = arg;
+	struct images_private *p = images->private;
+	struct refreshing *job;
+	struct worker_task task = {
+		refresh_work, refresh_done, refresh_drop, NULL};
+
+	p->due = p->running != NULL;
+	if (p->running)
+		return;
+	task.arg = job = calloc(1, sizeof(*job));
+	if (job) {
+		job->images = images;
+		job->read = images_read_new(images, p->directory, p->watch);
+	}
+	if (job && job->read)
+		p->job = worker_start(p->worker, &task);
+	if (job && job->read && p->job) {
+		p->running = job;
+		return;
+	}
+	if (job)
+		refresh_drop(job);
+	images_watch_again(p->watch);
 }
 
 int images_new(struct event_base *base, struct worker *worker,
@@ -498,10 +356,11 @@ int images_new(struct event_base *base, struct worker *worker,
 		return -ENOMEM;
 	}
 	images->private = p;
+	p->worker = worker;
 	if (worker)
 		p->digester = digester_new(worker, on_digest, images);
 	if (base)
-		p->watch = images_watch_new(base, worker, refresh, images);
+		p->watch = images_watch_new(base, refresh, images);
 	if (base)
 		images->retired = retired_new(base);
 	if ((worker && !p->digester) ||
@@ -509,12 +368,9 @@ int images_new(struct event_base *base, struct worker *worker,
 		images_free(images);
 		return -ENOMEM;
 	}
-	if (base) {
+	if (base)
 		images_watch_directory(p->watch, directory);
-	} else {
-		read_directory(images);
-		hash_next(images, NULL, false);
-	}
+	read_now(images);
 	*ret = images;
 	return 0;
 }
@@ -527,6 +383,8 @@ void images_free(struct images *images)
 		image_free(images->image[i]);
 	free(images->image);
 	if (images->private) {
+		if (images->private->running)
+			worker_cancel(images->private->job);
 		digester_free(images->private->digester);
 		images_watch_free(images->private->watch);
 		pins_free(images->private->pins);
@@ -550,11 +408,18 @@ void images_set_pins(struct images *images, struct pins *pins)
 void images_set_directory(struct images *images, const char *directory)
 {
 	struct images_private *p = images->private;
-	char *copy = strdup(directory);
+	char *copy;
 
+	if (strcmp(directory, p->directory) == 0) {
+		refresh(images);
+		return;
+	}
+	copy = strdup(directory);
 	if (!copy)
 		return;
 	free(p->directory);
 	p->directory = copy;
 	images_watch_directory(p->watch, directory);
+	/* A reload has just looked at it: it does not wait for the disk. */
+	read_now(images);
 }

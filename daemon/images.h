@@ -5,8 +5,9 @@
  * is still being written is looked at again until it holds still. What is
  * none of these is listed too, with the reason why it is not offered.
  *
- * Digests are computed in a helper thread. An image from an OCI layout is not
- * offered before its content has been found to match its digest.
+ * Both are done in helper threads: reading, and computing digests. An image
+ * from an OCI layout is not offered before its content has been found to match
+ * its digest.
  *
  * An image is a value that decide() may look at; its bytes go out only as
  * views. Images are named by their file's name, or DIR:TAG, never by a path.
@@ -55,7 +56,6 @@ struct image {
 	struct file *file;	  /* NULL only if REFUSED */
 	/* Another for each file that has this name; "" unless opened. */
 	char version_tag[IMAGE_VERSION_LEN];
-	bool kept; /* the catalogue's own: outlives a reading of it */
 
 	/* SHA-256 of the whole file, once it has been computed. */
 	bool has_digest;
@@ -92,7 +92,7 @@ void images_hash(struct images *images,
 struct pins;
 /* Hash these first; takes the pins over, NULL: none. */
 void images_set_pins(struct images *images, struct pins *pins);
-/* Another directory, after a reload. */
+/* After a reload: read the directory again, be it another. */
 void images_set_directory(struct images *images, const char *directory);
 
 const struct image *images_find(const struct images *images, const char *name);

@@ -3,19 +3,18 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "daemon/clock.h"
-#include "daemon/images_look.h"
 
 #define MAX_WRITERS	  64
 #define WRITER_TIMEOUT_US 60000000u
-/* A layout is watched in three places: itself, blobs, blobs/sha256. */
-#define MAX_WATCHES (3 * IMAGES_WATCH_MAX_LAYOUTS)
 #define DIRECTORY_EVENTS                                                       \
 	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |            \
 		IN_CREATE | IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF |           \
@@ -33,14 +32,8 @@ struct writer {
 	uint64_t last_us;
 };
 
-struct watches {
-	size_t n;
-	int wd[MAX_WATCHES];
-};
-
 struct images_watch {
-	struct worker *worker;
-	bool (*refresh)(void *arg);
+	void (*refresh)(void *arg);
 	void *arg;
 	char *directory;
 	int inotify;
@@ -49,13 +42,11 @@ struct images_watch {
 	int mounts; /* says when something was mounted or unmounted */
 	struct event *readable, *mounted, *again;
 	struct event *look; /* pending: inotify does not tell all */
-	struct worker_job *looking;
-	uint64_t seen; /* by the last look */
-	bool due;      /* a change is waiting for its refresh */
+	bool due;	    /* a change is waiting for its refresh */
 	uint64_t refreshed_us;
 	size_t n_writers;
 	struct writer writer[MAX_WRITERS];
-	struct watches old, now; /* of the layouts */
+	struct images_layouts layouts; /* the inotify there is unused */
 };
 
 /*
@@ -102,29 +93,42 @@ bool images_watch_is_written(const struct images_watch *w, const char *name)
 	return false;
 }
 
-static bool is_in(const struct watches *watches, int wd)
+static bool is_in(const struct images_layouts *layouts, int wd)
 {
-	for (size_t i = 0; i < watches->n; i++)
-		if (watches->wd[i] == wd)
+	for (size_t i = 0; i < layouts->n; i++)
+		if (layouts->wd[i] == wd)
 			return true;
 	return false;
 }
 
-void images_watch_layout(struct images_watch *w, const char *folder)
+bool images_layouts_init(
+	struct images_layouts *layouts, const struct images_watch *w)
+{
+	layouts->n = 0;
+	layouts->inotify = fcntl(w->inotify, F_DUPFD_CLOEXEC, 0);
+	return layouts->inotify >= 0;
+}
+
+void images_layouts_done(struct images_layouts *layouts)
+{
+	if (layouts->inotify >= 0)
+		close(layouts->inotify);
+}
+
+void images_layouts_watch(struct images_layouts *layouts, const char *folder)
 {
 	static const char *const parts[] = {"", "/blobs", "/blobs/sha256"};
 
-	for (size_t i = 0; i < 3 && w->now.n < MAX_WATCHES; i++) {
+	for (size_t i = 0; i < 3 && layouts->n < IMAGES_WATCH_MAX; i++) {
 		char path[PATH_MAX];
 		int wd;
 
 		if (snprintf(path, sizeof(path), "%s%s", folder, parts[i]) >=
 			(int)sizeof(path))
 			return;
-		wd = inotify_add_watch(w->inotify, path, LAYOUT_EVENTS);
-		if (wd >= 0 && wd != w->wd && wd != w->parent &&
-			!is_in(&w->now, wd))
-			w->now.wd[w->now.n++] = wd;
+		wd = inotify_add_watch(layouts->inotify, path, LAYOUT_EVENTS);
+		if (wd >= 0 && !is_in(layouts, wd))
+			layouts->wd[layouts->n++] = wd;
 	}
 }
 
@@ -133,17 +137,34 @@ void images_watch_again(struct images_watch *w)
 	event_add(w->again, &later);
 }
 
+void images_watch_left(
+	struct images_watch *w, const struct images_layouts *layouts)
+{
+	for (size_t i = 0; i < layouts->n; i++) {
+		int wd = layouts->wd[i];
+
+		/* The directory itself may be in it, by a link. */
+		if (wd != w->wd && wd != w->parent && !is_in(&w->layouts, wd))
+			inotify_rm_watch(w->inotify, wd);
+	}
+}
+
+void images_watch_took(struct images_watch *w,
+	const struct images_layouts *layouts, bool again)
+{
+	struct images_layouts old = w->layouts;
+
+	w->layouts = *layouts;
+	images_watch_left(w, &old);
+	if (again)
+		images_watch_again(w);
+	w->refreshed_us = clock_us();
+}
+
 static void call_refresh(struct images_watch *w)
 {
 	w->due = false;
-	w->old = w->now;
-	w->now.n = 0;
-	if (w->refresh(w->arg))
-		event_add(w->again, &later);
-	for (size_t i = 0; i < w->old.n; i++)
-		if (!is_in(&w->now, w->old.wd[i]))
-			inotify_rm_watch(w->inotify, w->old.wd[i]);
-	w->refreshed_us = clock_us();
+	w->refresh(w->arg);
 }
 
 static const char *last_part(const char *path)
@@ -164,6 +185,30 @@ static void watch_parent(struct images_watch *w)
 		w->parent = inotify_add_watch(w->inotify, path, PARENT_EVENTS);
 }
 
+/* Is it a file server's, where others change things unknown to inotify? */
+static bool is_remote(const char *directory)
+{
+	static const uint32_t remote[] = {
+		NFS_SUPER_MAGIC,
+		FUSE_SUPER_MAGIC,
+		SMB_SUPER_MAGIC,
+		CIFS_SUPER_MAGIC,
+		SMB2_SUPER_MAGIC,
+		V9FS_MAGIC,
+		CEPH_SUPER_MAGIC,
+		AFS_FS_MAGIC,
+		OCFS2_SUPER_MAGIC,
+	};
+	struct statfs fs;
+
+	if (statfs(directory, &fs))
+		return false;
+	for (size_t i = 0; i < sizeof(remote) / sizeof(*remote); i++)
+		if ((uint32_t)fs.f_type == remote[i])
+			return true;
+	return false;
+}
+
 static void watch(struct images_watch *w)
 {
 	if (w->parent < 0)
@@ -171,7 +216,7 @@ static void watch(struct images_watch *w)
 	w->wd = inotify_add_watch(w->inotify, w->directory, DIRECTORY_EVENTS);
 	if (w->wd < 0) /* not there: look again from time to time */
 		event_add(w->again, &later);
-	if (!images_look_is_needed(w->directory))
+	if (!is_remote(w->directory))
 		event_del(w->look);
 	else if (!event_pending(w->look, EV_TIMEOUT, NULL))
 		event_add(w->look, &between_looks);
@@ -190,8 +235,11 @@ static void watch_again(struct images_watch *w)
 		inotify_rm_watch(w->inotify, old);
 }
 
-static void refresh_now(struct images_watch *w)
+static void on_again(evutil_socket_t fd, short what, void *arg)
 {
+	struct images_watch *w = arg;
+
+	(void)fd, (void)what;
 	if (w->wd < 0)
 		watch(w);
 	call_refresh(w);
@@ -199,42 +247,10 @@ static void refresh_now(struct images_watch *w)
 		event_add(w->again, &later);
 }
 
-static void on_looked(void *arg, uint64_t sum)
-{
-	struct images_watch *w = arg;
-	bool changed = sum != w->seen;
-
-	w->looking = NULL;
-	w->seen = sum;
-	if (w->due || changed)
-		refresh_now(w);
-}
-
-static void look(struct images_watch *w)
-{
-	if (!w->looking)
-		w->looking = images_look_start(
-			w->worker, w->directory, w->seen, on_looked, w);
-}
-
 static void on_look(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
-	look(arg);
-}
-
-/* A file server is asked from a helper thread, and its answers are kept. */
-static void on_again(evutil_socket_t fd, short what, void *arg)
-{
-	struct images_watch *w = arg;
-
-	(void)fd, (void)what;
-	if (event_pending(w->look, EV_TIMEOUT, NULL)) {
-		w->due = true;
-		look(w);
-	} else {
-		refresh_now(w);
-	}
+	call_refresh(arg);
 }
 
 /* True: it may be about the directory itself. */
@@ -323,14 +339,13 @@ static void watch_mounts(struct images_watch *w, struct event_base *base)
 		event_add(w->mounted, NULL);
 }
 
-struct images_watch *images_watch_new(struct event_base *base,
-	struct worker *worker, bool (*refresh)(void *arg), void *arg)
+struct images_watch *images_watch_new(
+	struct event_base *base, void (*refresh)(void *arg), void *arg)
 {
 	struct images_watch *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return NULL;
-	w->worker = worker;
 	w->refresh = refresh;
 	w->arg = arg;
 	w->wd = w->parent = w->mounts = -1;
@@ -361,7 +376,6 @@ void images_watch_free(struct images_watch *w)
 		event_free(w->again);
 	if (w->look)
 		event_free(w->look);
-	worker_cancel(w->looking);
 	if (w->mounts >= 0)
 		close(w->mounts);
 	if (w->inotify >= 0)
@@ -372,20 +386,17 @@ void images_watch_free(struct images_watch *w)
 
 void images_watch_directory(struct images_watch *w, const char *directory)
 {
-	if (!w->directory || strcmp(w->directory, directory) != 0) {
-		char *copy = strdup(directory);
+	char *copy = strdup(directory);
 
-		if (!copy)
-			return;
-		free(w->directory);
-		w->directory = copy;
-		w->n_writers = 0;
-		if (w->wd >= 0)
-			inotify_rm_watch(w->inotify, w->wd);
-		if (w->parent >= 0)
-			inotify_rm_watch(w->inotify, w->parent);
-		w->parent = -1;
-		watch(w);
-	}
-	call_refresh(w);
+	if (!copy)
+		return;
+	free(w->directory);
+	w->directory = copy;
+	w->n_writers = 0;
+	if (w->wd >= 0)
+		inotify_rm_watch(w->inotify, w->wd);
+	if (w->parent >= 0)
+		inotify_rm_watch(w->inotify, w->parent);
+	w->parent = -1;
+	watch(w);
 }

@@ -6,34 +6,54 @@
 #define DAEMON_IMAGES_WATCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct event_base;
 struct images_watch;
-struct worker;
 
 #define IMAGES_WATCH_MAX_LAYOUTS 256 /* those above are not watched */
 
+/* A layout is watched in three places: itself, blobs, blobs/sha256. */
+#define IMAGES_WATCH_MAX (3 * IMAGES_WATCH_MAX_LAYOUTS)
+
 /*
- * refresh(arg) shall read the directory; it returns whether something there
- * is to be looked at again in a second. It is called in images_watch_directory,
- * soon after each change, and while the directory is not there. A file
- * server's directory is looked at every ten seconds, too. NULL: memory is
- * short.
+ * The layouts that one reading of the directory has found: its index.json and
+ * its blobs are watched, too. A helper thread may do so.
  */
-struct images_watch *images_watch_new(struct event_base *base,
-	struct worker *worker, bool (*refresh)(void *arg), void *arg);
+struct images_layouts {
+	int inotify; /* its own descriptor */
+	size_t n;
+	int wd[IMAGES_WATCH_MAX];
+};
+
+/* False: descriptors are short. */
+bool images_layouts_init(
+	struct images_layouts *layouts, const struct images_watch *watch);
+void images_layouts_done(struct images_layouts *layouts);
+void images_layouts_watch(struct images_layouts *layouts, const char *folder);
+
+/*
+ * refresh(arg) shall have the directory read; it is called soon after each
+ * change, while the directory is not there, and every ten seconds if a file
+ * server has it, whose changes inotify does not tell. NULL: memory is short.
+ */
+struct images_watch *images_watch_new(
+	struct event_base *base, void (*refresh)(void *arg), void *arg);
 void images_watch_free(struct images_watch *watch); /* NULL is fine */
 
-/* Watch this directory from now on, and call refresh. */
+/* Watch this directory from now on; it is to be read after this. */
 void images_watch_directory(struct images_watch *watch, const char *directory);
 /* Call refresh in a second. */
 void images_watch_again(struct images_watch *watch);
 /*
- * To be called in refresh for each directory in it: its index.json and its
- * blobs are watched, too. Those not named again at the next refresh are not
- * watched any more.
+ * The directory was read: of the layouts, these are watched and no others. Call
+ * refresh in a second, if that is to be.
  */
-void images_watch_layout(struct images_watch *watch, const char *folder);
+void images_watch_took(struct images_watch *watch,
+	const struct images_layouts *layouts, bool again);
+/* What was found is not taken: watch no more for its sake. */
+void images_watch_left(
+	struct images_watch *watch, const struct images_layouts *layouts);
 
 /*
  * Is this file of the directory open and being written, as far as inotify has

@@ -15,6 +15,7 @@ read-ahead and RWF_NOWAIT.
 Mounts are made in a mount namespace of the test's own, and are gone with it.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -138,7 +139,10 @@ class Server:
                 data = self._answer(code, node, request[40:])
             except OSError as err:
                 error = -err.errno
-            if data is not None:
+            if data is None:
+                continue
+            # Who asked may have been killed meanwhile.
+            with contextlib.suppress(FileNotFoundError):
                 os.write(self._fuse, struct.pack(
                     "<IiQ", 16 + len(data), error, unique) + data)
 

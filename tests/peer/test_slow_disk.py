@@ -173,6 +173,38 @@ def make_cold(path):
     os.close(file)
 
 
+def test_new_images():
+    """Nobody waits while images appear whose heads are on the slow disk."""
+    names = [f"{number}.efi" for number in range(16)]
+    work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
+    try:
+        contents = work / "contents"
+        contents.mkdir()
+        for name in names:
+            pe.write(contents / name, pe.uki(name))
+        with SlowDisk(work, contents, DELAY) as disk, Lab() as lab:
+            appear(lab, disk, names)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def appear(lab, disk, names):
+    """The test, with images of these names on the slow disk."""
+    appliance.network(lab, dhcp=False)
+    lab.host("client", "10.77.0.50/24")
+    folder = appliance.images(lab)
+    pe.write(folder / "x.efi", pe.uki())
+    lab.start_netukid(appliance.config(lab, [
+        {"name": "lab-01", "mac": MAC, "image": "x.efi"}]), timeout=60)
+    for name in names:
+        (folder / name).symlink_to(disk.path / name)
+    worst = max(measure(lab, 6, 1))
+    print(f"# longest while images appear: {worst * 1000:.1f} ms")
+    wait_images(lab, 60, lambda images: len(images) == len(names) + 1 and all(
+        image["state"] == "ready" for image in images.values()))
+    harness.check(worst < 0.5, f"someone waited {worst:.1f} s")
+
+
 def test_images_on_a_file_server():
     """The same for images that a slow file server has; their changes count."""
     work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
