@@ -102,6 +102,14 @@ static bool must_linger(const struct http_conn *conn)
 	       (ioctl(conn->fd, FIONREAD, &unread) == 0 && unread > 0);
 }
 
+void http_conn_drop_view(struct http_conn *conn)
+{
+	view_unref(conn->view);
+	conn->view = NULL;
+	conn->service->made_bytes -= conn->made_len;
+	conn->made_len = 0;
+}
+
 /* The answer is out. False: the connection is no more. */
 static bool finish(struct http_conn *conn)
 {
@@ -110,8 +118,7 @@ static bool finish(struct http_conn *conn)
 		http_note(conn, JOURNAL_HTTP_DONE, conn->path, NULL);
 	http_bulk_end(conn);
 	conn->noted = false;
-	view_unref(conn->view);
-	conn->view = NULL;
+	http_conn_drop_view(conn);
 	conn->view_at = conn->view_end = 0;
 	free(conn->out);
 	conn->out = NULL;

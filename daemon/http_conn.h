@@ -60,6 +60,7 @@ struct http_conn {
 	char *out; /* NULL: there is no answer to send */
 	struct view *view;
 	uint64_t view_at, view_end;
+	size_t made_len;  /* of it, text that was made for this answer */
 	uint64_t warm_to; /* the page cache had it up to here */
 	int queued;	  /* in the socket when last looked at; 0: not yet */
 	uint64_t begin_us, begin_at; /* of the body */
@@ -74,10 +75,10 @@ struct http_service {
 	struct netuki *netuki;
 	int fd; /* -1: no longer listening */
 	struct event *acceptable, *tick, *held_tick, *ready_turn;
-	bool paused;	     /* not accepting for now */
-	uint64_t paused_us;  /* when that was last said; 0: never */
-	unsigned open_max;   /* connections */
-	unsigned bulk_count; /* running ones */
+	bool paused;		       /* not accepting for now */
+	uint64_t paused_us;	       /* when that was last said; 0: never */
+	unsigned open_max, bulk_count; /* connections; running downloads */
+	size_t made_bytes;	       /* of made_len, all together */
 	struct http_conns conns, bulk_waiting, held, ready;
 	struct http_counts counts;
 	uint16_t per_addr[4096]; /* connections, by a hash of the address */
@@ -106,6 +107,8 @@ void http_conn_wait(struct http_conn *conn, bool writing);
  */
 void http_ready_turn(struct http_service *s);
 void http_ready_drop(struct http_conn *conn);
+/* The answer's view is needed no more. */
+void http_conn_drop_view(struct http_conn *conn);
 /* Ends it at once and for good: http_service.c. */
 void http_conn_free(struct http_conn *conn);
 

@@ -9,6 +9,8 @@
 #include "daemon/extra.h"
 
 #define WARNINGS_A_MINUTE 60
+/* Of expanded templates, for clients that do not read what they asked for. */
+#define MADE_MAX ((size_t)64 << 20)
 
 /* Whose file it is, and what stands in for ${...} in it. */
 struct owner {
@@ -113,6 +115,21 @@ static void refuse(struct http_conn *conn, const struct http_request *request,
 	http_note(conn, JOURNAL_HTTP_REFUSED, path, why);
 }
 
+static void answer_made(struct http_conn *conn,
+	const struct http_request *request, const char *path, const char *text,
+	size_t len)
+{
+	struct http_service *s = conn->service;
+
+	if (len > MADE_MAX - s->made_bytes) {
+		refuse(conn, request, 503, path, "too many at once");
+		return;
+	}
+	s->made_bytes += len;
+	conn->made_len = len;
+	http_reply_view(conn, request, view_of_text("text/plain", text, len));
+}
+
 static void answer(struct http_conn *conn, const struct http_request *request,
 	const char *path, struct owner *o)
 {
@@ -132,8 +149,7 @@ static void answer(struct http_conn *conn, const struct http_request *request,
 		http_reply_view(conn, request, view_of_file(extra));
 		break;
 	case TEMPLATE_MADE:
-		http_reply_view(
-			conn, request, view_of_text("text/plain", text, len));
+		answer_made(conn, request, path, text, len);
 		break;
 	case TEMPLATE_UNKNOWN:
 		snprintf(why, sizeof(why),

@@ -49,7 +49,7 @@ void http_conn_free(struct http_conn *conn)
 	event_del(&conn->event);
 	worker_cancel(conn->job);
 	close(conn->fd);
-	view_unref(conn->view);
+	http_conn_drop_view(conn);
 	free(conn->in);
 	free(conn->out);
 	free(conn->path);

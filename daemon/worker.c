@@ -12,6 +12,8 @@
 #include "daemon/clock.h"
 
 #define SLICE_US 200 /* for what is finished, in a round: DHCP waits */
+/* What is done holds what it read: nothing more is begun beyond so many. */
+#define FINISHED_MAX 64
 
 struct worker_job {
 	TAILQ_ENTRY(worker_job) link;
@@ -25,7 +27,8 @@ struct worker {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	struct job_list waiting, finished; /* under the lock */
-	bool stop;			   /* under the lock */
+	unsigned n_finished;		   /* likewise */
+	bool stop;			   /* likewise */
 	unsigned n_threads;
 	pthread_t thread[WORKER_THREADS];
 	int wake;
@@ -41,7 +44,8 @@ static void *run(void *arg)
 		struct worker_job *job;
 		uint64_t one = 1;
 
-		while (!w->stop && TAILQ_EMPTY(&w->waiting))
+		while (!w->stop && (TAILQ_EMPTY(&w->waiting) ||
+					   w->n_finished >= FINISHED_MAX))
 			pthread_cond_wait(&w->work, &w->lock);
 		if (w->stop)
 			break;
@@ -51,6 +55,7 @@ static void *run(void *arg)
 		job->task.work(job->task.arg);
 		pthread_mutex_lock(&w->lock);
 		TAILQ_INSERT_TAIL(&w->finished, job, link);
+		w->n_finished++;
 		if (write(w->wake, &one, sizeof(one)) < 0) {
 			/* The counter is full: the loop wakes up anyway. */
 		}
@@ -74,8 +79,11 @@ static struct worker_job *take_finished(struct worker *w)
 
 	pthread_mutex_lock(&w->lock);
 	job = TAILQ_FIRST(&w->finished);
-	if (job)
+	if (job) {
 		TAILQ_REMOVE(&w->finished, job, link);
+		w->n_finished--;
+		pthread_cond_signal(&w->work);
+	}
 	pthread_mutex_unlock(&w->lock);
 	return job;
 }

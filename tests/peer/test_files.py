@@ -76,6 +76,14 @@ def pipelined(made, asked):
             yield status, stream.read(int(fields["Content-Length"]))
 
 
+def until(truth, what):
+    """Waits until TRUTH() holds; else fails with WHAT."""
+    deadline = time.monotonic() + 20
+    while not truth():
+        harness.check(time.monotonic() < deadline, what)
+        time.sleep(0.05)
+
+
 def test_who_gets_what():
     """Machine before group before defaults, whichever name it asks under."""
     with box() as made:
@@ -192,6 +200,35 @@ def test_strangers_ask_much():
             harness.equal(status, 500, "a UUID that nobody knows")
         lines = made.log().count("it wants ${uuid}")
         harness.check(60 <= lines <= 120, f"{lines} lines, in two minutes")
+
+
+def test_who_does_not_read():
+    """What is made for those who ask and do not read has an end."""
+    deaf = []
+    with box() as made:
+        (made.tmp / "who").write_text("${ip}" * 13000)
+        made.start()
+        path = f"/machines/{DASHES}/who"
+        whole = answer(made, path)
+        harness.equal(whole[0], 200, "the status")
+        try:
+            for _ in range((64 << 20) // len(whole[2]) + 20):
+                one = socket.socket()
+                deaf.append(one)
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+                one.connect((SERVER, made.http))
+                one.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+                            * 25)
+            until(lambda: answer(made, path)[0] == 503, "too many are served")
+            status, fields, _ = answer(made, path)
+            harness.equal((status, fields["Retry-After"]), (503, "2"),
+                          "what one more is told")
+            harness.equal(answer(made, f"/machines/{DASHES}/bin")[0], 200,
+                          "a file that is not made")
+        finally:
+            for one in deaf:
+                one.close()
+        until(lambda: answer(made, path)[0] == 200, "nobody is served again")
 
 
 def test_told():
