@@ -43,9 +43,9 @@ const char *config_mode_name(enum config_mode mode);
 enum config_mode config_mode_from_name(const char *name);
 const char *config_offer_name(enum config_offer offer);
 
-/* 10.1.0.0/16: an address is in it if its bits under the mask are addr. */
+/* An address is in it if its bits under the mask are addr. Host order. */
 struct config_network {
-	uint32_t addr, mask; /* host order */
+	uint32_t addr, mask;
 };
 
 /* What may be said for one machine, a group, or as defaults. */
@@ -58,8 +58,8 @@ struct config_settings {
 	uint32_t vlan;		   /* 0: not said here */
 	const char *const *loader; /* ARCH_MAX absolute paths; NULL: likewise */
 	const struct config_files *files; /* NULL: not said here */
-	struct config_at image_at, cmdline_at, mode_at, offer_at, loaders_at;
-	struct config_at sha256_at;
+	struct config_at image_at, cmdline_at, mode_at, offer_at, loaders_at,
+		sha256_at, vlan_at;
 };
 
 /* The first 1 to 5 bytes of MAC addresses. */
@@ -141,9 +141,7 @@ struct config {
 	struct config_private *private; /* arena, index, reference count */
 };
 
-/*
- * NULL if there was any error; the report then says which. A file that cannot
- * be read is an error without line ("FILE: No such file or directory").
+/* NULL if there was any error, be it that the file cannot be read: see there.
  */
 struct config *config_load(const char *path, struct config_report *report);
 /* The same from memory, for tests and fuzzing; name stands for the file. */
@@ -186,8 +184,10 @@ struct config_resolved {
 	uint32_t vlan; /* 0: none */
 	const char *loader[ARCH_MAX];
 	const struct config_files *files[CONFIG_ORIGIN_MAX]; /* or NULL */
-	enum config_origin image_from, cmdline_from, mode_from, offer_from;
+	enum config_origin image_from, cmdline_from, mode_from, offer_from,
+		vlan_from, loader_from[ARCH_MAX];
 	struct config_at image_at, cmdline_at, mode_at, offer_at, sha256_at;
+	struct config_at vlan_at, loader_at[ARCH_MAX];
 };
 
 /* machine NULL: an unknown one, by `defaults`. */

@@ -39,11 +39,17 @@ static void resolve_voice(struct config_resolved *ret, struct voice voice)
 		ret->offer_at = from->offer_at;
 		ret->offer_from = voice.origin;
 	}
-	if (!ret->vlan)
+	if (!ret->vlan && from->vlan) {
 		ret->vlan = from->vlan;
+		ret->vlan_at = from->vlan_at;
+		ret->vlan_from = voice.origin;
+	}
 	for (int i = 0; i < ARCH_MAX; i++) {
-		if (!ret->loader[i])
-			ret->loader[i] = from->loader[i];
+		if (ret->loader[i] || !from->loader[i])
+			continue;
+		ret->loader[i] = from->loader[i];
+		ret->loader_at[i] = from->loaders_at;
+		ret->loader_from[i] = voice.origin;
 	}
 	ret->files[voice.origin] = from->files;
 }
@@ -84,8 +90,13 @@ void config_resolve(const struct config *config,
 	if (!ret->cmdline)
 		ret->cmdline = "";
 	for (int i = 0; i < ARCH_MAX; i++) {
-		if (!ret->loader[i])
-			ret->loader[i] = config->loaders[i];
+		if (ret->loader[i])
+			continue;
+		ret->loader[i] = config->loaders[i];
+		ret->loader_at[i] = config->loaders_at[i];
+		ret->loader_from[i] = config->loaders_at[i].line
+					      ? CONFIG_ORIGIN_DEFAULTS
+					      : CONFIG_ORIGIN_BUILTIN;
 	}
 }
 

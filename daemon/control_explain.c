@@ -103,11 +103,11 @@ static json_t *origin_json(const struct config *config, enum config_origin from,
 		config_at_text(config, at, place, sizeof(place)));
 }
 
-static json_t *from_json(const struct config *config, const struct plan *plan)
+static json_t *from_json(const struct config *config,
+	const struct client *client, const struct plan *plan)
 {
 	const struct config_resolved *set = &plan->set;
-
-	return json_pack("{s:o, s:o, s:o, s:o}", "image",
+	json_t *from = json_pack("{s:o, s:o, s:o, s:o}", "image",
 		origin_json(
 			config, set->image_from, set->image_at, "boot-once"),
 		"mode",
@@ -117,6 +117,15 @@ static json_t *from_json(const struct config *config, const struct plan *plan)
 		origin_json(config, set->cmdline_from, set->cmdline_at, ""),
 		"offer",
 		origin_json(config, set->offer_from, set->offer_at, ""));
+
+	if (set->vlan)
+		json_object_set_new(from, "vlan",
+			origin_json(config, set->vlan_from, set->vlan_at, ""));
+	if (plan->kind == PLAN_LOADER)
+		json_object_set_new(from, "loader",
+			origin_json(config, set->loader_from[client->arch],
+				set->loader_at[client->arch], ""));
+	return from;
 }
 
 /* What it may fetch under machines/ID/, the nearest word first. */
@@ -235,7 +244,7 @@ static json_t *explain(const struct netuki *netuki,
 		plan_kind_name(plan->kind), "reason", plan->reason, "file",
 		plan->file, "settings",
 		json_of_settings(&plan->set, &plan->override), "from",
-		from_json(world->config, plan));
+		from_json(world->config, client, plan));
 
 	json_object_set_new(o, "files", files_json(world->config, &plan->set));
 	explain_machine(o, world->config, plan);

@@ -78,9 +78,11 @@ json_t *json_of_mode(enum config_mode mode)
 json_t *json_of_settings(const struct config_resolved *set,
 	const struct decide_override *override)
 {
-	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:b, s:b, s:o}", "image",
-		json_of_text(set->image), "mode", json_of_mode(set->mode),
-		"cmdline", set->cmdline, "offer", config_offer_name(set->offer),
+	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:b, s:b, s:o}",
+		"image", json_of_text(set->image), "mode",
+		json_of_mode(set->mode), "cmdline", set->cmdline, "offer",
+		config_offer_name(set->offer), "vlan",
+		set->vlan ? json_integer(set->vlan) : json_null(),
 		"mode-set-by", json_of_text(override->mode), "boot-once",
 		override->once, "alternate", override->alternate,
 		"mode-after-once",

@@ -204,6 +204,9 @@ static void show_settings(const json_t *answer)
 		if (text_of(set, keys[i]) && *text_of(set, keys[i]))
 			printf("%-12s %s (%s)\n", keys[i],
 				text_of(set, keys[i]), text_of(from, keys[i]));
+	if (json_is_integer(json_object_get(set, "vlan")))
+		printf("%-12s %lld (%s)\n", "vlan", number_of(set, "vlan"),
+			text_of(from, "vlan"));
 	if (is_true(set, "boot-once"))
 		printf("boot-once    until its image has gone out; then %s\n",
 			text_of(set, "mode-after-once"));
@@ -236,6 +239,9 @@ void show_explain(const json_t *answer, const struct arguments *args)
 	text_line("because", text_of(answer, "reason"));
 	text_line("form", text_of(answer, "form"));
 	text_line("file", text_of(answer, "file"));
+	if (text_of(answer, "loader"))
+		printf("%-12s %s (%s)\n", "loader", text_of(answer, "loader"),
+			text_of(json_object_get(answer, "from"), "loader"));
 	text_line("problem", text_of(answer, "problem"));
 	text_line("warning", text_of(answer, "warning"));
 	text_line("secure boot", text_of(answer, "secure-boot"));

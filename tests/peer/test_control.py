@@ -379,6 +379,24 @@ def test_explain():
                       "override, set by `netukictl mode --all`", "mode")
 
 
+def test_explain_vlan_and_loader():
+    """Both with where they were said, and a VLAN by its group."""
+    with Loopback("  - {name: lab-01, mac: 52:54:00:00:00:01, group: r}\n",
+                  DEFAULTS + "groups:\n  - {name: r, vlan: 42}\n") as box:
+        box.start()
+        answer = box.json("explain", "lab-01")
+        harness.equal(answer["settings"]["vlan"], 42, "vlan")
+        harness.check(answer["from"]["vlan"].startswith(
+            f"group, {box.config}:"), answer["from"]["vlan"])
+        harness.check(answer["from"]["loader"].startswith(
+            f"defaults, {box.config}:3:"), answer["from"]["loader"])
+        text = box.text("explain", "lab-01")
+        for line in (r"vlan         42 \(group, .*\)",
+                     r"loader       .*/loader\.efi \(defaults, .*\)"):
+            harness.check(re.search(f"^{line}$", text, re.MULTILINE),
+                          f"{line} is not in\n{text}")
+
+
 @harness.cases(
     by_mac={"who": "52:54:00:00:00:03", "machine": "lab-03", "by": "mac"},
     by_dashes={"who": "52-54-00-00-00-03", "machine": "lab-03", "by": "mac"},
