@@ -141,8 +141,7 @@ struct config {
 	struct config_private *private; /* arena, index, reference count */
 };
 
-/* NULL if there was any error, be it that the file cannot be read: see there.
- */
+/* NULL: errors, as the report says; without line if it cannot be read. */
 struct config *config_load(const char *path, struct config_report *report);
 /* The same from memory, for tests and fuzzing; name stands for the file. */
 struct config *config_load_text(const char *name, const char *text, size_t len,

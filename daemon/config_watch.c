@@ -306,6 +306,8 @@ bool config_watch_read(const struct config_watch *w, bool loose)
 	for (int turn = 0; turn < MAX_READS; turn++) {
 		ssize_t n = read(w->inotify, buf, sizeof(buf));
 
+		if (n <= 0)
+			break;
 		for (char *at = buf; at < buf + n;) {
 			const struct inotify_event *e = (void *)at;
 
