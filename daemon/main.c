@@ -323,6 +323,9 @@ static int start(
 	err = start_sockets(netuki);
 	if (!err)
 		err = privileges_drop(&privileges, netuki->config->state);
+	if (!err && access(netuki->config_path, R_OK))
+		log_warn("%s: a reload will fail: %s", netuki->config_path,
+			strerror(errno));
 	if (!err)
 		err = start_files(netuki, reading);
 	return err;

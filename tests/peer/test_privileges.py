@@ -123,6 +123,16 @@ def test_root_that_stays_keeps_no_more_than_the_reach_into_files():
                           "capabilities")
 
 
+def test_a_configuration_that_only_root_reads():
+    with Lab() as lab:
+        appliance.network(lab, dhcp=False)
+        path = lab.tmp / "netuki.yaml"
+        path.write_text(config(lab))
+        path.chmod(0o600)
+        lab.spawn(paths.netukid(path, USER), "netuki", "netukid").wait_output(
+            f"{path}: a reload will fail: Permission denied")
+
+
 @harness.cases(
     unknown={"user": "nobody-has-this-name",
              "said": "--user: there is no user nobody-has-this-name"},
