@@ -126,6 +126,7 @@ def test_root_that_stays_keeps_no_more_than_the_reach_into_files():
 def test_a_configuration_that_only_root_reads():
     with Lab() as lab:
         appliance.network(lab, dhcp=False)
+        pe.write(appliance.images(lab) / "x.efi", pe.uki())
         path = lab.tmp / "netuki.yaml"
         path.write_text(config(lab))
         path.chmod(0o600)
