@@ -36,6 +36,9 @@ static bool is_second_stage(
 
 static bool is_restart(const struct boot_way *w, const struct journal_event *e)
 {
+	/* Each firmware of a machine is sent to the disk once. */
+	if (w->b.outcome == BOOT_OUTCOME_LOCAL && e->firmware == w->b.firmware)
+		return true;
 	return has(w, BOOT_AT_SCRIPT) || has(w, BOOT_AT_FIRST_BYTE) ||
 	       w->b.outcome == BOOT_OUTCOME_ELSEWHERE ||
 	       (has(w, BOOT_AT_LOADER) && w->firmware != e->firmware);
@@ -100,7 +103,7 @@ static void take_offer(const struct boots_hooks *hooks, struct boot_way *w,
 
 	if (has(w, BOOT_AT_FIRST_BYTE))
 		return;
-	if (e->detail && strcmp(e->detail, "local") == 0) {
+	if (e->local) {
 		w->b.mode = BOOT_MODE_LOCAL;
 		w->b.outcome = BOOT_OUTCOME_LOCAL;
 		return;

@@ -17,7 +17,8 @@
  *    the next entry of its boot order. What had been begun was then abandoned,
  *    and counts as such: a mode that fails must not hide behind the one that
  *    the firmware falls back to. For the same reason it is a new boot when
- *    firmware that had a loader by PXE comes again by HTTP Boot.
+ *    firmware that had a loader by PXE comes again by HTTP Boot, or that was
+ *    sent to the disk as what it began as.
  *  - Before that, it is another attempt of the same boot: EDK2's PXE that goes
  *    unheard and its HTTP Boot after that are one power-on, and one waiting
  *    human. The same xid within 75 s is not even that: EDK2 repeats a DISCOVER

@@ -34,6 +34,7 @@ static void note_event(struct dhcp_answerer *s, const struct asked *a,
 		.arch = a->client.arch,
 		.file = file,
 		.xid = a->message->xid,
+		.local = a->plan.kind == PLAN_LOCAL,
 		.elsewhere = a->plan.kind == PLAN_IMAGE &&
 			     decide_is_elsewhere(&a->plan.set),
 		.detail = detail,

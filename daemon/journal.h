@@ -44,6 +44,7 @@ struct journal_event {
 	bool partial;	/* a range was asked for, and it ends before the file */
 	uint64_t us;	/* how long it took; 0: not said */
 	uint32_t xid;	/* DISCOVER and REQUEST: the DHCP transaction */
+	bool local;	/* it sends the client to its own disk */
 	bool elsewhere; /* it sends the client to another server's image */
 	bool ours;	/* it failed at our end: the file, or memory */
 	/* The end of a TFTP transfer; 0 blocks: nothing of the file went out */

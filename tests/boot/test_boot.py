@@ -2,6 +2,7 @@
 """Real firmware boots the same image on every path, with its command line."""
 # time-limit: 1800
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -117,6 +118,9 @@ def test_local(firmware, network, asks=None):
         harness.check(reached - told < alone + SLACK, "it waited after that")
         harness.check(took - alone < network + SLACK,
                       f"it took {took:.1f} s to the disk")
+        boots = json.loads(lab.netukictl("boots", "--json").stdout)["boots"]
+        harness.equal([(boot["mode"], boot["outcome"]) for boot in boots],
+                      [("local", "local")], "netukictl boots")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
  *
  * MACHINE is a letter, the last byte of its MAC address; "-": the event does
  * not tell. Keys: fw, xid, file, ip, bytes, ms (how long it took), blocks,
- * timer, rollback, detail; partial=1, ours=1, elsewhere=1.
+ * timer, rollback, detail; partial=1, ours=1, local=1, elsewhere=1.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -282,13 +282,27 @@ static const struct {
 		"machine\n"},
 	{"to its disk, by HTTP Boot and PXE",
 		"10 discover a fw=http xid=1\n"
-		"10.1 offer a fw=http file=http://s/local detail=local\n"
-		"14 http-refused a file=local\n"
+		"10.1 offer a fw=http file=http://s/local.efi local=1\n"
+		"14 http-refused a file=local.efi\n"
 		"16 discover a fw=uefi xid=2\n"
-		"16.1 offer a fw=uefi detail=local\n"
+		"16.1 offer a fw=uefi local=1\n"
 		"70 tick\n"
 		"80 tick\n",
 		"a http local local dhcp - attempts=2 discover=0 offer=6.1 "
+		"machine\n"},
+	{"to its disk, and at once started anew, to boot once",
+		"10 discover a fw=uefi xid=1\n"
+		"10.1 offer a fw=uefi local=1\n"
+		"14 discover a fw=uefi xid=1\n"
+		"14.1 offer a fw=uefi local=1\n"
+		"18 discover a fw=http xid=2\n"
+		"18.1 offer a fw=http file=http://s/local.efi local=1\n"
+		"40 discover a fw=uefi xid=3\n"
+		"40.1 offer a fw=uefi file=images/x.efi\n"
+		"2000 tick\n",
+		"a uefi local local dhcp - attempts=2 discover=0 offer=8.1 "
+		"machine\n"
+		"a uefi tftp-uki abandoned dhcp x.efi discover=0 offer=0.1 "
 		"machine\n"},
 	{"nobody that is ignored has a boot",
 		"10 discover a fw=uefi xid=1\n"
@@ -484,6 +498,8 @@ static void set(struct journal_event *e, const char *key, const char *value)
 		e->resent_rollback = n;
 	else if (strcmp(key, "partial") == 0)
 		e->partial = n;
+	else if (strcmp(key, "local") == 0)
+		e->local = n;
 	else if (strcmp(key, "elsewhere") == 0)
 		e->elsewhere = n;
 	else if (strcmp(key, "ours") == 0)
