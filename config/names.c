@@ -135,15 +135,18 @@ void suggest_init(struct suggest *suggest, const char *text)
 
 void suggest_try(struct suggest *suggest, const char *candidate)
 {
-	size_t distance = edit_distance(suggest->text, candidate);
+	size_t edits = edit_distance(suggest->text, candidate);
+	size_t distance = edits;
 	size_t len = strnlen(suggest->text, SUGGEST_LEN);
 
 	/* A part of at least three letters is as good as a slip. */
 	if ((len >= 3 && contains(candidate, suggest->text)) ||
 		(strlen(candidate) >= 3 && contains(suggest->text, candidate)))
 		distance = least(distance, 1);
-	if (distance < suggest->distance) {
+	if (distance < suggest->distance ||
+		(distance == suggest->distance && edits < suggest->edits)) {
 		suggest->distance = distance;
+		suggest->edits = edits;
 		suggest->best = candidate;
 	}
 }

@@ -32,7 +32,7 @@ bool names_value(const struct name_row *rows, const char *name, unsigned *ret);
 struct suggest {
 	const char *text;
 	const char *best;
-	size_t distance;
+	size_t distance, edits;
 };
 
 void suggest_init(struct suggest *suggest, const char *text);

@@ -56,6 +56,7 @@ static const struct {
 	{"intrefaces", "interfaces"},
 	{"unknown_machines", "unknown-machines"},
 	{"unknown", "unknown-machines"},
+	{"machine", "machines"},
 	{"windowsize", "max-windowsize"},
 	{"tftp-port", "tftp"},
 	{"tfpt", "tftp"},
@@ -71,7 +72,7 @@ static const struct {
 static void test_suggest(void **state)
 {
 	static const char *const candidates[] = {"interfaces", "images",
-		"machines", "unknown-machines", "max-windowsize", "tftp",
+		"unknown-machines", "machines", "max-windowsize", "tftp",
 		"http", "off"};
 
 	(void)state;
