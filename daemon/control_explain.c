@@ -221,7 +221,8 @@ static json_t *secure_boot(const struct netuki *netuki,
 		return NULL;
 	}
 	if (!signer)
-		return json_sprintf("refused: %s is not signed", what);
+		return json_sprintf(
+			"would refuse %s, which is not signed", what);
 	if (!*signer)
 		return json_sprintf("allowed if the firmware trusts the key "
 				    "that %s is signed with",
