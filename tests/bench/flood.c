@@ -10,6 +10,7 @@
  * The frames go out by a packet socket, in bursts of 64; it takes root.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
@@ -173,6 +174,7 @@ static uint64_t run(int fd, bool read, uint64_t rate, uint64_t end)
 	}
 	while ((now = now_ns()) < end) {
 		uint64_t due = (now - begin) * rate / 1000000000;
+		int n;
 
 		if (sent + BURST > due) {
 			usleep(200);
@@ -183,11 +185,16 @@ static uint64_t run(int fd, bool read, uint64_t rate, uint64_t end)
 			begin = now - sent * 1000000000 / rate;
 		for (size_t i = 0; i < BURST; i++)
 			vary(&frames[i], read);
-		if (sendmmsg(fd, msgs, BURST, 0) < 0) {
+		n = sendmmsg(fd, msgs, BURST, 0);
+		if (n < 0 && errno != ENOBUFS) {
 			perror("flood: sendmmsg");
 			exit(1);
 		}
-		sent += BURST;
+		/* The interface's queue is full: it will be emptied. */
+		if (n < 0)
+			usleep(200);
+		else
+			sent += (unsigned)n;
 	}
 	return sent;
 }
