@@ -49,31 +49,26 @@ static bool may_be_its_own(const struct netuki *netuki,
 	return false;
 }
 
-/*
- * Whose image it was: by its name, else by who fetched it. NULL: nobody's, or
- * somebody else has fetched it, which is no boot.
- */
-static const struct config_machine *machine_of(const struct netuki *netuki,
-	const struct journal_event *e, const struct content_name *name)
+/* NULL: nobody who is known. */
+static const struct config_machine *who_fetched(
+	const struct netuki *netuki, const struct journal_event *e)
 {
 	const struct client_record *r =
 		e->has_mac ? clients_find(netuki->clients, &e->mac) : NULL;
-	const struct config_machine *machine = NULL, *fetched = NULL;
 
 	if (r)
-		fetched = clients_machine(netuki->config, r);
-	else if (e->has_mac)
-		fetched =
-			config_find(netuki->config, &e->mac, NULL, NULL, NULL);
-	if (!name->id)
-		return fetched;
-	if (!content_find_machine(
-		    netuki->config, name->id, name->id_len, &machine))
-		return NULL;
-	if (e->has_mac ? fetched == machine
-		       : may_be_its_own(netuki, e, machine))
-		return machine;
-	return NULL;
+		return clients_machine(netuki->config, r);
+	return e->has_mac
+		       ? config_find(netuki->config, &e->mac, NULL, NULL, NULL)
+		       : NULL;
+}
+
+/* Somebody else's download of what bears a machine's name is no boot of it. */
+static bool is_its_own(const struct netuki *netuki,
+	const struct journal_event *e, const struct config_machine *machine)
+{
+	return e->has_mac ? who_fetched(netuki, e) == machine
+			  : may_be_its_own(netuki, e, machine);
 }
 
 /*
@@ -125,7 +120,7 @@ static void on_journal(
 	struct boot_once *b = (struct boot_once *)(void *)reader;
 	struct netuki *netuki = b->netuki;
 	struct decide_world world = netuki_world(netuki);
-	const struct config_machine *machine;
+	const struct config_machine *machine = NULL;
 	struct config_resolved set;
 	struct decide_override override;
 	char path[PATH_MAX_LEN + 1];
@@ -136,13 +131,18 @@ static void on_journal(
 		!path_normalise(e->file, strlen(e->file), false, path) ||
 		!content_parse_name(path, &name))
 		return;
-	machine = machine_of(netuki, e, &name);
+	if (!name.id)
+		machine = who_fetched(netuki, e);
+	else if (!content_find_machine(
+			 netuki->config, name.id, name.id_len, &machine))
+		return;
 	if (!machine)
 		return;
 	decide_settings(&world, machine, &set, &override);
 	if ((override.once || override.alternate) && set.image &&
 		is_this_image(netuki, &name, set.image) &&
-		is_last_part(netuki, &name))
+		is_last_part(netuki, &name) &&
+		(!name.id || is_its_own(netuki, e, machine)))
 		finish(netuki, machine, &set, &override);
 }
 
