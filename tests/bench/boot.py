@@ -50,7 +50,7 @@ def main():
     for mode in args.modes.split(","):
         theirs, ours = [], []
         for _ in range(args.rounds):
-            theirs.append(baseline.boot(mode, image)[0])
+            theirs.append(baseline.boot(mode, image, traced=False)[0])
             ours.append(boot_netukid(mode, image))
         them, us = statistics.median(theirs), statistics.median(ours)
         print(f"{mode:10} {them:14.1f} {us:9.1f} {us / them:6.2f}",
