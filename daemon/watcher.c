@@ -7,6 +7,7 @@
 #include "daemon/loaders.h"
 #include "daemon/log.h"
 #include "daemon/state.h"
+#include "proto/path.h"
 
 struct watcher {
 	struct journal_reader reader;
@@ -92,6 +93,11 @@ static void on_event(
 		if (e->file && !is_image(e->file))
 			take_load(w, record, e);
 		break;
+	case JOURNAL_HTTP_DONE:
+		if (record->firmware == PXE_FIRMWARE_HTTP && !e->partial &&
+			e->file && path_below(e->file, "loaders"))
+			take_load(w, record, e);
+		break;
 	case JOURNAL_SCRIPT:
 		record->loads = 0;
 		record->loops = false;
@@ -105,7 +111,6 @@ static void on_event(
 	case JOURNAL_TFTP_FAILED:
 	case JOURNAL_TFTP_REFUSED:
 	case JOURNAL_HTTP_START:
-	case JOURNAL_HTTP_DONE:
 	case JOURNAL_HTTP_BROKEN:
 	case JOURNAL_HTTP_REFUSED:
 	case JOURNAL_FILE:

@@ -45,9 +45,11 @@ static void test_journal(void **state)
 		.arch = ARCH_INVALID,
 		.file = "snponly.efi",
 	};
-	struct journal_event image = load, script = load;
+	struct journal_event image = load, script = load, http = load;
 
 	(void)state;
+	http.kind = JOURNAL_HTTP_DONE;
+	http.file = "loaders/snponly.efi";
 	image.file = "images/x.efi";
 	script.kind = JOURNAL_SCRIPT;
 	journal_init(&netuki.journal);
@@ -63,6 +65,15 @@ static void test_journal(void **state)
 	assert_false(r->loops);
 	for (int i = 0; i < 3; i++)
 		journal_write(&netuki.journal, &load);
+	assert_true(r->loops);
+	journal_write(&netuki.journal, &script);
+	/* Over HTTP only what firmware loads: people load files, too. */
+	for (int i = 0; i < 3; i++)
+		journal_write(&netuki.journal, &http);
+	assert_false(r->loops);
+	r->firmware = PXE_FIRMWARE_HTTP;
+	for (int i = 0; i < 3; i++)
+		journal_write(&netuki.journal, &http);
 	assert_true(r->loops);
 	watcher_free(watcher);
 	clients_free(netuki.clients);
