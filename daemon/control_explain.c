@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/clients.h"
 #include "daemon/content.h"
 #include "daemon/control_json.h"
 #include "daemon/loaders.h"
@@ -58,6 +59,24 @@ static bool parse_firmware(const char *text, struct client *client)
 	return false;
 }
 
+/* The form that an attempt which begins now would get, and why. */
+static const char *choose_form(
+	const struct netuki *netuki, struct client *client)
+{
+	static const struct offer_memory nothing;
+	const struct client_record *r =
+		client->has_mac ? clients_find(netuki->clients, &client->mac)
+				: NULL;
+	const struct offer_memory *memory = r ? &r->offer : &nothing;
+	const char *why;
+
+	client->auto_form = offer_form_choose(memory, ~memory->xid,
+		client->has_mac ? state_form(netuki->state, &client->mac)
+				: CONFIG_OFFER_UNSET,
+		&why);
+	return why;
+}
+
 /* What --arch and --firmware say; NULL, or the error. */
 static json_t *describe_client(const struct netuki *netuki,
 	const json_t *request, struct client *client)
@@ -75,8 +94,6 @@ static json_t *describe_client(const struct netuki *netuki,
 				     "of `loaders`, as x64",
 			arch);
 	client->ipxe_http = true;
-	if (client->has_mac)
-		client->auto_form = state_form(netuki->state, &client->mac);
 	if (client->firmware == PXE_FIRMWARE_BIOS)
 		client->arch = ARCH_BIOS;
 	if (client->firmware == PXE_FIRMWARE_UEFI && client->arch == ARCH_BIOS)
@@ -234,7 +251,7 @@ static json_t *secure_boot(const struct netuki *netuki,
 
 static json_t *explain(const struct netuki *netuki,
 	const struct decide_world *world, const struct client *client,
-	const struct plan *plan)
+	const struct plan *plan, const char *form_why)
 {
 	json_t *secure = secure_boot(netuki, client, plan);
 	char buf[PLAN_CMDLINE_MAX];
@@ -252,6 +269,10 @@ static json_t *explain(const struct netuki *netuki,
 	if (plan->kind != PLAN_SILENCE)
 		json_object_set_new(
 			o, "form", json_string(plan_form_name(plan->form)));
+	if (plan->kind != PLAN_SILENCE && plan->kind != PLAN_LOCAL &&
+		client->firmware == PXE_FIRMWARE_UEFI &&
+		plan->set.offer == CONFIG_OFFER_AUTO)
+		json_object_set_new(o, "form-because", json_string(form_why));
 	if (plan->loader)
 		json_object_set_new(o, "loader", json_string(plan->loader));
 	if (plan->image_problem)
@@ -271,7 +292,7 @@ static json_t *explain(const struct netuki *netuki,
 
 json_t *control_explain(struct netuki *netuki, const json_t *request)
 {
-	const char *who = control_text(request, "machine"), *near;
+	const char *who = control_text(request, "machine"), *near, *form_why;
 	struct decide_world world = netuki_world(netuki);
 	struct client client = {0};
 	struct plan plan;
@@ -287,6 +308,7 @@ json_t *control_explain(struct netuki *netuki, const json_t *request)
 	error = describe_client(netuki, request, &client);
 	if (error)
 		return error;
+	form_why = choose_form(netuki, &client);
 	decide(&world, &client, &plan);
-	return explain(netuki, &world, &client, &plan);
+	return explain(netuki, &world, &client, &plan, form_why);
 }

@@ -46,6 +46,7 @@ static void note_event(struct dhcp_answerer *s, const struct asked *a,
 static void note_client(struct dhcp_answerer *s, struct asked *a)
 {
 	struct client_record *r;
+	const char *why;
 
 	if (!a->client.has_mac)
 		return;
@@ -61,21 +62,28 @@ static void note_client(struct dhcp_answerer *s, struct asked *a)
 		clients_set_ip(
 			s->netuki->clients, r, a->message->ciaddr, clock_us());
 	a->record = r;
-	if (a->ask == PXE_ASK_ACK)
+	/*
+	 * Behind a relay it is not known whose address asks over TFTP: that
+	 * its iPXE runs says as much.
+	 */
+	if (a->ask == PXE_ASK_ACK || a->who.firmware == PXE_FIRMWARE_IPXE)
 		r->offer.led_on = true;
 	a->client.auto_form = offer_form_choose(&r->offer, a->message->xid,
-		state_form(s->netuki->state, &a->client.mac));
+		state_form(s->netuki->state, &a->client.mac), &why);
 }
 
-/* What was offered, so that the next attempt can tell whether it led on. */
+/*
+ * What was offered, so that the next attempt can tell whether it led on: what
+ * says "local" is not meant to.
+ */
 static void remember_offer(struct asked *a)
 {
 	struct offer_memory *m = &a->record->offer;
 
 	if (a->ask != PXE_ASK_OFFER ||
 		a->client.firmware != PXE_FIRMWARE_UEFI ||
-		a->plan.set.offer == CONFIG_OFFER_DIRECT ||
-		a->plan.set.offer == CONFIG_OFFER_PXE_PORT)
+		a->plan.kind == PLAN_LOCAL ||
+		a->plan.set.offer != CONFIG_OFFER_AUTO)
 		return;
 	if (m->xid != a->message->xid)
 		m->led_on = false;

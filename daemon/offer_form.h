@@ -20,15 +20,16 @@
 struct offer_memory {
 	enum config_offer form; /* of the latest OFFER; UNSET: none yet */
 	uint32_t xid;		/* of the attempt that it was for */
-	bool led_on;		/* a request on port 4011 or over TFTP came */
+	bool led_on; /* port 4011 or TFTP was asked, or its iPXE came */
 };
 
 /*
  * The form for a DISCOVER with this xid: CONFIG_OFFER_DIRECT or _PXE_PORT.
  * worked: what worked for this machine before, or UNSET. A DISCOVER repeated
- * within one attempt keeps its xid, and its form.
+ * within one attempt keeps its xid, and its form. *ret_why: static text, for
+ * people.
  */
 enum config_offer offer_form_choose(const struct offer_memory *memory,
-	uint32_t xid, enum config_offer worked);
+	uint32_t xid, enum config_offer worked, const char **ret_why);
 
 #endif

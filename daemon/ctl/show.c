@@ -237,7 +237,11 @@ void show_explain(const json_t *answer, const struct arguments *args)
 	show_files(answer);
 	text_line("answer", text_of(answer, "plan"));
 	text_line("because", text_of(answer, "reason"));
-	text_line("form", text_of(answer, "form"));
+	if (text_of(answer, "form-because"))
+		printf("%-12s %s (%s)\n", "form", text_of(answer, "form"),
+			text_of(answer, "form-because"));
+	else
+		text_line("form", text_of(answer, "form"));
 	text_line("file", text_of(answer, "file"));
 	if (text_of(answer, "loader"))
 		printf("%-12s %s (%s)\n", "loader", text_of(answer, "loader"),

@@ -60,6 +60,13 @@ def request_4011(client, xid):
     return dhcp.parse(found[0][0])
 
 
+def next_form(lab, form, because):
+    """Fails unless `explain` tells this form of the next attempt, and why."""
+    told = json.loads(lab.netukictl("explain", "lab-01", "--json").stdout)
+    harness.equal((told["form"], told["form-because"]), (form, because),
+                  "explain")
+
+
 def test_form_of_offer_follows_what_works():
     """auto: direct first; an attempt that leads to nothing, the other."""
     with lab_with_client() as (lab, client):
@@ -69,11 +76,13 @@ def test_form_of_offer_follows_what_works():
         harness.check(43 in first, "the first OFFER has no option 43")
         harness.check(43 in again, "the repeated DISCOVER got another form")
         harness.check(43 not in second, "the second attempt has option 43")
+        next_form(lab, "direct", "the other one led to nothing the last time")
         with dhcp.Client(lab.ns("client"), 4011) as pxe:
             ack = request_4011(pxe, 77)
         harness.equal(ack[53], bytes((dhcp.ACK,)), "message type")
         harness.equal(ack["file"], b"snponly.efi", "file")
         harness.check(43 not in ack, "the ACK has option 43")
+        next_form(lab, "pxe-port", "it led on the last time")
         third = ask(client, dhcp.discover(MAC, xid=3))
         harness.check(43 not in third, "what worked was not kept")
 
@@ -91,10 +100,30 @@ def test_form_of_offer_is_remembered():
                  f"tftp://{NETUKI_ADDRESS}/snponly.efi"], lab.ns("client"))
         lab.netukid.stop()
         lab.start_netukid(appliance.config(lab, [MACHINE]))
+        next_form(lab, "pxe-port", "it led to a boot before")
         offer = ask(client, dhcp.discover(MAC, xid=3))
         harness.check(43 not in offer, "after a restart it was forgotten")
-        said = lab.netukictl("explain", "lab-01", "--json").stdout
-        harness.equal(json.loads(said)["form"], "pxe-port", "explain")
+
+
+def test_form_of_offer_after_local():
+    """That a machine went to its disk, as it was told, is no failure."""
+    with lab_with_client(machine=dict(MACHINE, mode="local")) as (lab, client):
+        for xid in (1, 2):
+            offer = ask(client, dhcp.discover(MAC, xid=xid))
+            harness.equal(offer[43][:3], b"\x06\x01\x07", "43, local")
+        lab.netukictl("boot-once", "lab-01")
+        offer = ask(client, dhcp.discover(MAC, xid=3))
+        harness.equal(offer.get(43, b"")[:3], b"\x06\x01\x08", "43, direct")
+
+
+def test_form_of_offer_led_to_ipxe():
+    """That iPXE runs shows that the form was taken, whoever asked TFTP."""
+    with lab_with_client() as (_, client):
+        for xid in (1, 3, 5):
+            offer = ask(client, dhcp.discover(MAC, xid=xid))
+            harness.check(43 in offer, f"attempt {xid} has no option 43")
+            ask(client, dhcp.discover(MAC, xid=xid + 1,
+                                      more=dhcp.option(77, b"iPXE")))
 
 
 def test_form_of_offer_by_configuration():
@@ -209,39 +238,40 @@ def test_relayed_packet_for_another():
 
 # Others on the wire.
 
-def test_rival_is_reported_once():
-    """Another ProxyDHCP server is noticed, and said once."""
-    with lab_with_client() as (lab, client):
-        lab.host("rival", "10.77.0.9/24")
-        lab.start_dnsmasq_proxy(lab.tmp, "rival", [
-            "--dhcp-boot=other.efi",
-            "--pxe-service=x86-64_EFI,other,other.efi"])
-        for xid in range(1, 4):
-            client.send(dhcp.discover(MAC, xid=xid))
-            client.replies(1.0, "10.77.0.9", enough=1)
-        time.sleep(0.3)
-        said = [line for line in lab.netukid.output().splitlines()
-                if "10.77.0.9" in line]
-        harness.equal(len(said), 1, "lines about the other server")
-        harness.check("another PXE server" in said[0], said[0])
-
-
 def lines(lab, words):
     """The lines of netukid's log with these words in them."""
     return [line for line in lab.netukid.output().splitlines()
             if words in line]
 
 
-def start_pxe_dhcp(lab):
-    """dnsmasq as a DHCP server that says PXEClient, on netukid's own host."""
-    lab.start_dnsmasq("netuki", ["--dhcp-option-force=60,PXEClient"])
+def start_pxe_dhcp(lab, host="netuki"):
+    """dnsmasq as a DHCP server that says PXEClient."""
+    lab.start_dnsmasq(host, ["--dhcp-option-force=60,PXEClient"])
 
 
-def start_proxy(lab):
-    """dnsmasq as ProxyDHCP, on netukid's own host."""
-    lab.start_dnsmasq_proxy(lab.tmp, "netuki", [
+def start_proxy(lab, host="netuki"):
+    """dnsmasq as ProxyDHCP."""
+    lab.start_dnsmasq_proxy(lab.tmp, host, [
         "--dhcp-boot=other.efi",
         "--pxe-service=x86-64_EFI,other,other.efi"])
+
+
+@harness.cases(
+    proxy={"server": start_proxy, "words": "10.77.0.9 is another PXE server"},
+    dhcp={"server": start_pxe_dhcp,
+          "words": "the DHCP server 10.77.0.9 says PXEClient"})
+def test_rival_is_reported_once(server, words):
+    """Another PXE server on the network is noticed, and said once."""
+    with lab_with_client() as (lab, client):
+        lab.host("rival", "10.77.0.9/24")
+        server(lab, "rival")
+        for xid in range(1, 4):
+            client.send(dhcp.discover(MAC, xid=xid))
+            client.replies(4.0, "10.77.0.9", enough=1)
+        time.sleep(0.3)
+        said = lines(lab, "10.77.0.9")
+        harness.equal(len(said), 1, "lines about the other server")
+        harness.check(words in said[0], said[0])
 
 
 @harness.cases(
@@ -423,20 +453,30 @@ def server_of(client, xid, seconds=1.0):
     return None
 
 
+def told_within_a_second(lab, words):
+    """Waits for netukid's line with these words."""
+    deadline = time.monotonic() + 1
+    while not lines(lab, words):
+        harness.check(time.monotonic() < deadline, f"not within 1 s: {words}")
+        time.sleep(0.02)
+
+
 def test_interface_comes_and_goes():
     """Only the named interface is served, from when it has an address."""
     with lab_with_client(more="interfaces: [eth1]\n") as (lab, client):
         ns = lab.ns("netuki")
         harness.equal(server_of(client, 1, 0.5), None, "without eth1")
         lab.link("netuki", "eth1", "10.77.1.2/24")
-        time.sleep(1)
+        told_within_a_second(lab, "eth1: serving as 10.77.1.2, MTU 1500")
         harness.equal(server_of(client, 2), "10.77.1.2", "with eth1")
+        netns.ip("link", "set", "eth1", "mtu", 1400, ns=ns)
+        told_within_a_second(lab, "eth1: serving as 10.77.1.2, MTU 1400")
         netns.ip("addr", "del", "10.77.1.2/24", "dev", "eth1", ns=ns)
         netns.ip("addr", "add", "10.77.1.3/24", "dev", "eth1", ns=ns)
-        time.sleep(1)
+        told_within_a_second(lab, "eth1: serving as 10.77.1.3, MTU 1400")
         harness.equal(server_of(client, 3), "10.77.1.3", "a new address")
         netns.ip("link", "set", "eth1", "down", ns=ns)
-        time.sleep(1)
+        told_within_a_second(lab, "eth1: no longer served")
         harness.equal(server_of(client, 4, 0.5), None, "with eth1 down")
         netns.ip("link", "set", "eth1", "name", "lan1", ns=ns)
         netns.ip("link", "set", "lan1", "up", ns=ns)
@@ -460,11 +500,36 @@ def test_stacked_interface(kind):
                      "mode", "bridge", ns=ns)
         netns.ip("addr", "add", "10.77.2.2/24", "dev", "up0", ns=ns)
         netns.ip("link", "set", "up0", "up", ns=ns)
-        time.sleep(1)
+        told_within_a_second(lab, "up0: serving as 10.77.2.2")
         client.send(dhcp.discover(MAC))
         servers = [dhcp.parse(data)["siaddr"]
                    for data, _ in client.replies(1.0)]
         harness.equal(servers, ["10.77.2.2"], "who answers")
+
+
+def add_vlan(ns, parent, name):
+    """VLAN 42 over an interface; not every kernel knows VLANs."""
+    try:
+        netns.ip("link", "add", name, "link", parent, "type", "vlan", "id",
+                 42, ns=ns)
+    except RuntimeError as err:
+        if "Unknown device type" not in str(err):
+            raise
+        raise harness.Skip("a kernel with VLANs (CONFIG_VLAN_8021Q)") from err
+    netns.ip("link", "set", name, "up", ns=ns)
+
+
+def test_vlan_interface():
+    """An address in a VLAN: who asks with its tag is answered with it."""
+    with lab_with_client(more="interfaces: [up0]\n") as (lab, client):
+        add_vlan(lab.ns("netuki"), "eth0", "up0")
+        add_vlan(lab.ns("client"), "eth0", "up0")
+        netns.ip("addr", "add", "10.77.2.2/24", "dev", "up0",
+                 ns=lab.ns("netuki"))
+        told_within_a_second(lab, "up0: serving as 10.77.2.2")
+        harness.equal(server_of(client, 1, 0.5), None, "without a tag")
+        with dhcp.Client(lab.ns("client"), interface="up0") as tagged:
+            harness.equal(server_of(tagged, 2), "10.77.2.2", "with a tag")
 
 
 def test_two_interfaces():
