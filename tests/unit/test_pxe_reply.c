@@ -14,16 +14,20 @@
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
-#define OFFER	   DHCP_TYPE_OFFER
-#define ACK	   DHCP_TYPE_ACK
-#define SERVER	   0x0a4d0001 /* 10.77.0.1 */
-#define TFTP_FILE  "ipxe/snponly.efi"
-#define BIOS_FILE  "ipxe/undionly.kpxe"
-#define SCRIPT_URL "http://10.77.0.1/ipxe/52-54-00-12-34-56"
-#define IMAGE_URL  "http://10.77.0.1/images/debian.efi"
-#define X10	   "xxxxxxxxxx"
-#define X50	   X10 X10 X10 X10 X10
-#define LONG_URL   "http://10.77.0.1/images/" X50 X50 X50 ".efi"
+#define OFFER	  DHCP_TYPE_OFFER
+#define ACK	  DHCP_TYPE_ACK
+#define SERVER	  0x0a4d0001 /* 10.77.0.1 */
+#define TFTP_FILE "snponly.efi"
+#define BIOS_FILE "undionly.kpxe"
+#define SCRIPT_URL                                                             \
+	"http://10.77.0.1/ipxe/52-54-00-12-34-56"                              \
+	"?arch=${buildarch}&platform=${platform}"                              \
+	"&uuid=${uuid}&serial=${serial:uristring}"
+#define IMAGE_URL "http://10.77.0.1/images/debian.efi"
+#define LOCAL_URL "http://10.77.0.1/local.efi"
+#define X10	  "xxxxxxxxxx"
+#define X50	  X10 X10 X10 X10 X10
+#define LONG_URL  "http://10.77.0.1/images/" X50 X50 X50 ".efi"
 
 /* Whole replies, byte for byte. */
 static const struct {
@@ -40,6 +44,13 @@ static const struct {
 		TFTP_FILE},
 	{"ovmf-pxe-offer-local", "ovmf-pxe-discover", OFFER, PXE_FORM_LOCAL,
 		NULL},
+	/* 3, 9 and 13 */
+	{"ovmf-pxe-offer-direct", "pxe-ebc-discover", OFFER, PXE_FORM_DIRECT,
+		TFTP_FILE},
+	{"ovmf-pxe-offer-direct", "pxe-no93-discover", OFFER, PXE_FORM_DIRECT,
+		TFTP_FILE},
+	{"pxe-no97-offer", "pxe-no97-discover", OFFER, PXE_FORM_DIRECT,
+		TFTP_FILE},
 	/* 4 */
 	{"aavmf-pxe-offer", "aavmf-pxe-discover", OFFER, PXE_FORM_DIRECT,
 		"images/arm64.efi"},
@@ -62,14 +73,24 @@ static const struct {
 	{"ipxe-4011-ack", "ipxe-4011-request", ACK, PXE_FORM_IPXE, SCRIPT_URL},
 	{"ipxe-4011-discovery-ack", "ipxe-4011-discovery", ACK, PXE_FORM_IPXE,
 		SCRIPT_URL},
-	/* 20 */
+	{"ipxe-uefi-offer", "ipxe-175-discover", OFFER, PXE_FORM_IPXE,
+		SCRIPT_URL},
+	/* 20 and 22 */
 	{"ovmf-http-offer", "ovmf-http-discover", OFFER, PXE_FORM_HTTP,
 		IMAGE_URL},
+	{"ovmf-http-offer", "http-pxe-arch-discover", OFFER, PXE_FORM_HTTP,
+		IMAGE_URL},
+	{"ovmf-http-offer-local", "ovmf-http-discover", OFFER, PXE_FORM_HTTP,
+		LOCAL_URL},
 	{"ovmf-http-offer-long", "ovmf-http-discover", OFFER, PXE_FORM_HTTP,
 		LONG_URL},
 	/* 28 */
 	{"relay-offer", "relay-discover", OFFER, PXE_FORM_DIRECT, TFTP_FILE},
-	/* 33 and 36 */
+	/* 33, 34 and 36 */
+	{"ovmf-discovery-ack", "ovmf-long43-67", ACK, PXE_FORM_PXE_PORT,
+		TFTP_FILE},
+	{"ovmf-discovery-ack", "ovmf-inform-item", ACK, PXE_FORM_PXE_PORT,
+		TFTP_FILE},
 	{"ovmf-discovery-ack", "ovmf-discovery-67", ACK, PXE_FORM_PXE_PORT,
 		TFTP_FILE},
 	{"ovmf-4011-ack", "ovmf-4011-request", ACK, PXE_FORM_PXE_PORT,
@@ -461,18 +482,18 @@ static void test_vendor_option(void **state)
 /* 28: 82 comes back whole, also one that needs three options. */
 static void test_relay_info(void **state)
 {
-	/* Without 82 the reply has 311 bytes, and 57 says 65280. */
+	/* Without 82 the reply has 306 bytes, and 57 says 65280. */
 	static const struct {
 		size_t len; /* of 82 */
 		size_t want;
 	} cases[] = {
-		{1, 314},
-		{255, 568},
-		{256, 571},
-		{510, 825},
-		{600, 917},
-		{1151, 1472},
-		{1152, 0},
+		{1, 309},
+		{255, 563},
+		{256, 566},
+		{510, 820},
+		{600, 912},
+		{1156, 1472},
+		{1157, 0},
 	};
 	size_t i, k;
 
