@@ -19,6 +19,19 @@ void http_conn_set_deadline(struct http_conn *conn, unsigned seconds)
 	conn->deadline_us = clock_us() + seconds * 1000000ull;
 }
 
+void http_conn_owes(struct http_conn *conn, bool owes)
+{
+	struct http_conns *owing = &conn->service->owing;
+
+	if (owes == (conn->owing_us != 0))
+		return;
+	conn->owing_us = owes ? clock_us() : 0;
+	if (owes)
+		TAILQ_INSERT_TAIL(owing, conn, owing_link);
+	else
+		TAILQ_REMOVE(owing, conn, owing_link);
+}
+
 static void on_event(evutil_socket_t fd, short what, void *arg);
 
 void http_conn_wait(struct http_conn *conn, bool writing)
@@ -39,6 +52,7 @@ void http_conn_start(struct http_conn *conn)
 	event_assign(&conn->event, conn->service->netuki->base, conn->fd,
 		EV_READ | EV_PERSIST, on_event, conn);
 	event_add(&conn->event, NULL);
+	http_conn_owes(conn, true);
 	http_conn_set_deadline(conn, HTTP_HEAD_DEADLINE_S);
 }
 
@@ -155,6 +169,7 @@ static bool next_request(struct http_conn *conn)
 		return false;
 	}
 	conn->in_scanned = 0;
+	http_conn_owes(conn, false);
 	if (n < 0) {
 		http_reply_error(conn, (unsigned)-n);
 		conn->in_len = 0;
@@ -251,6 +266,7 @@ void http_conn_resume(struct http_conn *conn)
 			return;
 		}
 	}
+	http_conn_owes(conn, true);
 	http_conn_wait(conn, false);
 }
 

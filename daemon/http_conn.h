@@ -32,7 +32,7 @@ enum http_bulk {
 
 struct http_conn {
 	struct http_service *service;
-	TAILQ_ENTRY(http_conn) link, bulk_link, ready_link;
+	TAILQ_ENTRY(http_conn) link, owing_link, bulk_link, ready_link;
 	struct event event; /* for reading, or for writing */
 	int fd;
 	enum http_bulk bulk;
@@ -52,6 +52,7 @@ struct http_conn {
 	struct in6_addr peer, local; /* IPv4 addresses as ::ffff:A.B.C.D */
 	unsigned ifindex;	     /* of the interface it came in by */
 	uint64_t deadline_us;
+	uint64_t owing_us; /* in the list of that name since; 0: not in it */
 	/* Requests: `in` is NULL while there is nothing of one. */
 	char *in;
 	uint32_t in_len, in_scanned;
@@ -79,7 +80,7 @@ struct http_service {
 	uint64_t paused_us;	       /* when that was last said; 0: never */
 	unsigned open_max, bulk_count; /* connections; running downloads */
 	size_t made_bytes;	       /* of made_len, all together */
-	struct http_conns conns, bulk_waiting, held, ready;
+	struct http_conns conns, bulk_waiting, held, ready, owing;
 	struct http_counts counts;
 	uint16_t per_addr[4096]; /* connections, by a hash of the address */
 };
@@ -90,14 +91,13 @@ struct http_service {
 void http_conn_start(struct http_conn *conn);
 /* Go on with what there is to do, as if the socket could be written to. */
 void http_conn_resume(struct http_conn *conn);
-/*
- * Once a second: has its deadline passed? The connection may be no more
- * afterwards.
- */
+/* Once a second: is its time up? It may be no more afterwards. */
 void http_conn_tick(struct http_conn *conn, uint64_t now_us);
 /* The service ends: no request is read any more. Likewise. */
 void http_conn_end_soon(struct http_conn *conn);
 void http_conn_set_deadline(struct http_conn *conn, unsigned seconds);
+/* Does it owe a request? Who has done so for long makes room for others. */
+void http_conn_owes(struct http_conn *conn, bool owes);
 /* Have the event wait for reading, or for the moment one can write again. */
 void http_conn_wait(struct http_conn *conn, bool writing);
 /*

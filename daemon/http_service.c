@@ -16,7 +16,9 @@
 #define ACCEPTS_AT_ONCE	 64
 #define DESCRIPTORS_LEFT 64 /* for everything but connections */
 #define DESCRIPTORS_EACH 2  /* its own, and that of a machine's file */
-#define SAY_AGAIN_US	 (60 * 1000000ull)
+/* A full table makes room by who has owed a request for so long. */
+#define STALE_US     1000000
+#define SAY_AGAIN_US (60 * 1000000ull)
 
 static void accept_again(struct http_service *s)
 {
@@ -44,6 +46,7 @@ void http_conn_free(struct http_conn *conn)
 	struct http_service *s = conn->service;
 
 	TAILQ_REMOVE(&s->conns, conn, link);
+	http_conn_owes(conn, false);
 	s->counts.open--;
 	--*http_peer_count(conn);
 	event_del(&conn->event);
@@ -84,6 +87,18 @@ static void take(struct http_service *s, int fd, const struct sockaddr *peer)
 	}
 }
 
+/*
+ * Who may go when there is room for no more: a connection costs its owner
+ * nothing, and as many as there can be must not keep the others out. NULL:
+ * nobody.
+ */
+static struct http_conn *find_stale(const struct http_service *s)
+{
+	struct http_conn *conn = TAILQ_FIRST(&s->owing);
+
+	return conn && clock_us() - conn->owing_us >= STALE_US ? conn : NULL;
+}
+
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
 	struct http_service *s = arg;
@@ -92,14 +107,20 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
 		struct sockaddr_in6 peer;
 		socklen_t len = sizeof(peer);
+		bool full = s->counts.open >= s->open_max;
+		struct http_conn *stale = full ? find_stale(s) : NULL;
 		int conn;
 
-		if (s->counts.open >= s->open_max) {
+		if (full && !stale) {
 			pause_accepting(s, "too many are open");
 			return;
 		}
 		conn = accept4(fd, (struct sockaddr *)&peer, &len,
 			SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (conn >= 0 && stale) {
+			s->counts.timeouts++;
+			http_conn_free(stale);
+		}
 		if (conn >= 0) {
 			take(s, conn, (struct sockaddr *)&peer);
 			continue;
@@ -196,6 +217,7 @@ int http_service_new(struct netuki *netuki, struct http_service **ret)
 	TAILQ_INIT(&s->bulk_waiting);
 	TAILQ_INIT(&s->held);
 	TAILQ_INIT(&s->ready);
+	TAILQ_INIT(&s->owing);
 	err = start_listening(s);
 	if (err) {
 		http_service_free(s);

@@ -654,24 +654,44 @@ def test_out_of_descriptors():
         harness.equal(server.get("/healthz")[0], 200, "afterwards")
 
 
+def full(stack, kind):
+    """As many connections as there can be, each from KIND()."""
+    # Each may have a file of its own, too.
+    return [stack.enter_context(kind()) for _ in range((200 - 64) // 2)]
+
+
 def test_cap_of_all():
     """Whoever is too many waits until another has gone; it is said once."""
-    # Each may have a file of its own, too.
-    room = (200 - 64) // 2
     with served(files=200) as server, contextlib.ExitStack() as stack:
-        held = [stack.enter_context(server.connect())
-                for _ in range(room + 20)]
-        for peer in held:
+        held = full(stack, lambda: stalled(server))
+        waiting = [stack.enter_context(server.connect()) for _ in range(20)]
+        for peer in waiting:
             peer.sendall(request("/healthz"))
-        for peer in held[:room]:
-            harness.equal(read_answer(peer)[0], 200, "one within the cap")
-        harness.check(not select.select(held[room:], [], [], 0.3)[0],
+        harness.check(not select.select(waiting, [], [], 1.5)[0],
                       "one beyond the cap was served")
         for peer in held[:20]:
             peer.close()
-        for peer in held[room:]:
+        for peer in waiting:
             harness.equal(read_answer(peer)[0], 200, "one that waited")
         harness.equal(server.log().count("too many are open"), 1, "lines")
+
+
+@harness.cases(silent={"sends": b""}, slow={"sends": b"GET /he"},
+               idle={"sends": request("/healthz")})
+def test_cap_without_requests(sends):
+    """Who asks for nothing makes room for those who do."""
+    def kind():
+        peer = server.connect()
+        peer.sendall(sends)
+        return peer
+
+    with served(files=200) as server, contextlib.ExitStack() as stack:
+        full(stack, kind)
+        begun = time.monotonic()
+        harness.equal(server.get("/healthz")[0], 200, "one more")
+        harness.check(time.monotonic() - begun < 6, "it had to wait")
+        harness.equal(server.metric("netuki_http_over_cap_total"), 0,
+                      "closed at once")
 
 
 def test_cap_of_an_address():
