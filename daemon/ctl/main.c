@@ -8,6 +8,7 @@
 
 #include "daemon/ctl/client.h"
 #include "daemon/ctl/commands.h"
+#include "daemon/ctl/json_out.h"
 #include "daemon/ctl/show.h"
 
 #define DEFAULT_CONTROL "/run/netuki/control.sock"
@@ -111,11 +112,9 @@ static int take_answer(const struct command *command,
 
 	if (!error && command->refine)
 		ok = command->refine(answer, args);
-	if (args->json) {
-		json_dumpf(answer, stdout,
-			args->follow ? JSON_COMPACT : JSON_INDENT(2));
-		puts("");
-	}
+	if (args->json)
+		json_out(answer, args->follow ? JSON_COMPACT : JSON_INDENT(2),
+			stdout);
 	show_clean(answer);
 	if (error)
 		show_error(answer);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/ctl/assets.h"
+#include "daemon/ctl/json_out.h"
 #include "daemon/ctl/report.h"
 #include "daemon/ctl/table.h"
 #include "daemon/ctl/text.h"
@@ -48,9 +49,9 @@ static void put_text(const char *text, FILE *out)
  */
 static void put_data(const json_t *report, FILE *out)
 {
-	char *text = json_dumps(report, JSON_COMPACT | JSON_ENSURE_ASCII);
+	char *text = json_out_text(report, JSON_COMPACT | JSON_ENSURE_ASCII);
 
-	for (const char *p = text; p && *p; p++) {
+	for (const char *p = text; *p; p++) {
 		if (*p == '<' || *p == '>' || *p == '&')
 			fprintf(out, "\\u%04x", (unsigned)*p);
 		else

@@ -1,5 +1,6 @@
 #include "daemon/ctl/show.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,24 +8,58 @@
 #include "daemon/ctl/table.h"
 #include "daemon/ctl/text.h"
 
-/* In place: the text becomes no longer. A script keeps its lines. */
+/*
+ * What a terminal would obey, or what shows nothing and may turn round what
+ * stands beside it: controls, and Unicode's format characters. A script keeps
+ * its lines.
+ */
+static bool is_hidden(uint32_t c)
+{
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {{0, 9}, {0x0b, 0x1f}, {0x7f, 0x9f}, {0xad, 0xad},
+		{0x061c, 0x061c}, {0x180e, 0x180e}, {0x200b, 0x200f},
+		{0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff},
+		{0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++)
+		if (c >= ranges[i].first && c <= ranges[i].last)
+			return true;
+	return false;
+}
+
+/* The character at text, which jansson has seen to be UTF-8; its length. */
+static size_t take_character(const unsigned char *text, uint32_t *ret)
+{
+	size_t len = *text < 0x80 ? 1 : *text < 0xe0 ? 2 : *text < 0xf0 ? 3 : 4;
+
+	*ret = len == 1 ? *text : *text & (0xffu >> (len + 1));
+	for (size_t i = 1; i < len; i++)
+		*ret = *ret << 6 | (text[i] & 0x3f);
+	return len;
+}
+
+/* In place: the text becomes no longer. */
 static void clean_text(json_t *value)
 {
-	char *copy = strdup(json_string_value(value));
-	bool changed = false;
+	char *copy = strdup(json_string_value(value)), *to = copy;
+	const unsigned char *from = (const void *)copy;
+	uint32_t c;
 
-	for (unsigned char *p = (void *)copy; copy && *p; p++) {
-		/* C1 controls are two bytes in UTF-8: c2 80 to c2 9f. */
-		if ((*p < 0x20 && *p != '\n') || *p == 0x7f ||
-			(*p == 0xc2 && p[1] < 0xa0)) {
-			changed = true;
-			if (*p == 0xc2)
-				*p++ = '?';
-			*p = '?';
-		}
+	if (!copy)
+		abort();
+	while (*from) {
+		size_t len = take_character(from, &c);
+
+		if (is_hidden(c))
+			*to++ = '?';
+		else
+			for (size_t i = 0; i < len; i++)
+				*to++ = (char)from[i];
+		from += len;
 	}
-	if (changed)
-		json_string_set(value, copy);
+	*to = '\0';
+	json_string_set(value, copy);
 	free(copy);
 }
 

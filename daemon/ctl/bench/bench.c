@@ -8,6 +8,7 @@
 
 #include "daemon/ctl/bench/bench_loop.h"
 #include "daemon/ctl/commands.h"
+#include "daemon/ctl/show.h"
 
 #define SPARE_FILES 32
 
@@ -146,6 +147,8 @@ static int run(const struct bench_setup *setup, struct bench_file *file,
 			status = EXIT_SUCCESS;
 		if (!bench_save(result, args))
 			status = EXIT_FAILURE;
+		if (!args->json)
+			show_clean(result);
 		bench_show(result, args);
 		json_decref(result);
 	}

@@ -12,6 +12,7 @@
 
 #include "daemon/ctl/bench/bench.h"
 #include "daemon/ctl/commands.h"
+#include "daemon/ctl/json_out.h"
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/since.h"
 
@@ -83,8 +84,8 @@ bool bench_save(const json_t *result, const struct arguments *args)
 		make_folders(path);
 		turn_page(path);
 	}
-	text = json_dumps(result, JSON_COMPACT);
-	if (!text || asprintf(&line, "%s\n", text) < 0)
+	text = json_out_text(result, JSON_COMPACT);
+	if (asprintf(&line, "%s\n", text) < 0)
 		abort();
 	good = append(args->save ? args->save : path, line);
 	free(line);
@@ -140,8 +141,7 @@ static int show_runs(
 		fclose(file);
 	answer = json_pack("{s:o}", "runs", runs);
 	if (args->json) {
-		json_dumpf(answer, stdout, JSON_INDENT(2));
-		puts("");
+		json_out(answer, JSON_INDENT(2), stdout);
 	} else {
 		show_clean(answer);
 		bench_show_saved(runs, args->since);

@@ -7,6 +7,7 @@
 
 #include "daemon/ctl/bench/bench.h"
 #include "daemon/ctl/commands.h"
+#include "daemon/ctl/json_out.h"
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/stats.h"
 #include "daemon/ctl/table.h"
@@ -193,8 +194,7 @@ void bench_show(const json_t *result, const struct arguments *args)
 	size_t i;
 
 	if (args->json) {
-		json_dumpf(result, stdout, JSON_INDENT(2));
-		puts("");
+		json_out(result, JSON_INDENT(2), stdout);
 	} else if (args->csv) {
 		show_report(result, args);
 	} else {

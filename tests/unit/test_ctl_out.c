@@ -1,0 +1,128 @@
+/* What netukictl prints: numbers of JSON, and text for a terminal. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/ctl/json_out.h"
+#include "daemon/ctl/show.h"
+
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct {
+	double value;
+	const char *text;
+} numbers[] = {
+	{0, "0.0"},
+	{-2, "-2.0"},
+	{0.000735, "0.000735"},
+	{1795387762.67, "1795387762.67"},
+	{0.1 + 0.2, "0.30000000000000004"},
+	{1.0 / 3, "0.3333333333333333"},
+	{1e300, "1e+300"},
+	{2.5e-7, "2.5e-07"},
+	{123456789012345680.0, "1.2345678901234568e17"},
+};
+
+static void test_numbers(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N(numbers); i++) {
+		json_t *list = json_pack("[f]", numbers[i].value), *again;
+		char *text = json_out_text(list, JSON_COMPACT), wanted[60];
+
+		snprintf(wanted, sizeof(wanted), "[%s]", numbers[i].text);
+		if (strcmp(text, wanted) != 0)
+			fail_msg("%s: %s", numbers[i].text, text);
+		again = json_loads(text, 0, NULL);
+		if (!json_equal(list, again))
+			fail_msg("%s: it reads as another", text);
+		json_decref(again);
+		json_decref(list);
+		free(text);
+	}
+}
+
+/* All else is as jansson writes it. */
+static void test_rest(void **state)
+{
+	static const char text[] =
+		"{\"0.50000000000000000\":[true,false,null,-12,"
+		"\"1.00000000000000001 \\\"0.10000000000000001\\\\\",\"\"],"
+		"\"e\":{}}";
+	json_t *value = json_loads(text, 0, NULL);
+	char *out = json_out_text(value, JSON_COMPACT);
+
+	(void)state;
+	assert_string_equal(out, text);
+	free(out);
+	json_decref(value);
+}
+
+static const struct {
+	const char *name, *text, *shown;
+} texts[] = {
+	{"plain", "lab-01", "lab-01"},
+	{"empty", "", ""},
+	{"other scripts", "b\xc3\xbcro \xe6\xa9\x9f \xf0\x9f\x90\xa7",
+		"b\xc3\xbcro \xe6\xa9\x9f \xf0\x9f\x90\xa7"},
+	{"a script's lines", "a\nb\n", "a\nb\n"},
+	{"escape", "\x1b[2Ja\r\tb\x7f", "?[2Ja??b?"},
+	{"C1", "\xc2\x9b\x32J\xc2\xa0", "?2J\xc2\xa0"},
+	{"soft hyphen",
+		"a\xc2\xad"
+		"b",
+		"a?b"},
+	{"turned round",
+		"a\xe2\x80\xae"
+		"b\xe2\x80\xac",
+		"a?b?"},
+	{"isolated", "\xe2\x81\xa6x\xe2\x81\xa9", "?x?"},
+	{"marks", "\xe2\x80\x8e\xe2\x80\x8f\xd8\x9c", "???"},
+	{"no width",
+		"a\xe2\x80\x8b"
+		"b\xef\xbb\xbf",
+		"a?b?"},
+	{"line separator",
+		"a\xe2\x80\xa8"
+		"b",
+		"a?b"},
+	{"their neighbours", "\xe2\x80\x8a\xe2\x80\x90\xe2\x80\xaf",
+		"\xe2\x80\x8a\xe2\x80\x90\xe2\x80\xaf"},
+	{"tags", "a\xf3\xa0\x81\xa1\xf3\xa0\x82\x80", "a?\xf3\xa0\x82\x80"},
+};
+
+static void test_clean(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N(texts); i++) {
+		json_t *answer = json_pack(
+			"{s:[{s:s}]}", "boots", "machine", texts[i].text);
+		const char *shown;
+
+		assert_non_null(answer);
+		show_clean(answer);
+		shown = json_string_value(json_object_get(
+			json_array_get(json_object_get(answer, "boots"), 0),
+			"machine"));
+		if (strcmp(shown, texts[i].shown) != 0)
+			fail_msg("%s: '%s'", texts[i].name, shown);
+		json_decref(answer);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_rest),
+		cmocka_unit_test(test_clean),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
