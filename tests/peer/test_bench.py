@@ -11,6 +11,7 @@ import json
 import os
 import random
 import re
+import resource
 import socket
 import subprocess
 import sys
@@ -234,6 +235,24 @@ def test_content():
         check("SHA-256 is" in done.stderr, done.stderr)
         digest = done.stderr.split()[-1]
         bench(box.tmp, box.tftp_url, "--sha256", digest)
+
+
+def test_memory():
+    """What a first load was is not kept in memory."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_DATA, (48 << 20, 48 << 20))
+
+    with netukid(100 << 20) as box:
+        _, group = figures(box.tmp, box.http_url, "--clients", 2, "--no-save",
+                           child=limit)
+        equal([group["completed"], group["bytes"]], [2, 200 << 20], "loads")
+        os.environ["TMPDIR"] = str(box.tmp / "not there")
+        try:
+            done = bench(box.tmp, box.http_url, "--no-save", status=1)
+        finally:
+            del os.environ["TMPDIR"]
+        check("cannot be kept in TMPDIR" in done.stderr and
+              "No such file" in done.stderr, done.stderr)
 
 
 def test_errors():

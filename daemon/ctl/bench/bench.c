@@ -69,9 +69,7 @@ static bool look_first(const struct bench_setup *setup, struct bench_file *file)
 	free(figures.took_s);
 	if (!done || figures.failed)
 		return false;
-	bench_file_hash(file);
-	file->use = BENCH_USE_COMPARE;
-	return true;
+	return bench_file_keep(file);
 }
 
 static bool know_file(const struct bench_setup *setup, struct bench_file *file)

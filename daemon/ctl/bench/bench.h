@@ -73,16 +73,17 @@ struct bench_setup {
 /* A file as it arrives. */
 enum bench_use {
 	BENCH_USE_COUNT,   /* only its size is looked at */
-	BENCH_USE_COLLECT, /* kept */
+	BENCH_USE_COLLECT, /* kept, in a file that has no name */
 	BENCH_USE_COMPARE  /* compared */
 };
 
 struct bench_file {
 	enum bench_use use;
-	uint8_t *data;
-	uint64_t size, room;
+	uint8_t *data; /* mapped: what is kept is not kept in memory */
+	uint64_t size;
 	bool is_known; /* its size */
-	bool is_mapped;
+	bool is_open;  /* what is being kept: fd */
+	int fd;
 	struct digest digest; /* with data */
 };
 
@@ -125,8 +126,11 @@ const char *bench_file_take(
 	struct bench_file *file, uint64_t at, const uint8_t *data, size_t len);
 /* It has ended, with this size; the first to end tells an unknown one. */
 const char *bench_file_end(struct bench_file *file, uint64_t size);
-/* Its digest. */
-void bench_file_hash(struct bench_file *file);
+/*
+ * What was collected is what the others are compared with, from now on. False,
+ * after a message.
+ */
+bool bench_file_keep(struct bench_file *file);
 void bench_file_done(struct bench_file *file);
 
 /* bench_result.c */

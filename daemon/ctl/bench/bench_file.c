@@ -1,6 +1,7 @@
 /*
  * What arrives, compared with what it has to be.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
@@ -14,54 +15,97 @@
 
 #define COLLECT_MAX (UINT64_C(4) << 30)
 
+/* The file's bytes and their digest; false: see errno. */
+static bool map(struct bench_file *file, int fd)
+{
+	struct sha256_ctx ctx;
+	void *data = NULL;
+
+	if (file->size)
+		data = mmap(NULL, file->size, PROT_READ,
+			MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (data == MAP_FAILED)
+		return false;
+	file->data = data;
+	file->use = BENCH_USE_COMPARE;
+	sha256_init(&ctx);
+	sha256_update(&ctx, file->size, data);
+	sha256_digest(&ctx, sizeof(file->digest.b), file->digest.b);
+	return true;
+}
+
 bool bench_file_map(struct bench_file *file, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	void *data = NULL;
+	bool good = false;
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st))
-		goto fail;
-	if (st.st_size > 0) {
-		data = mmap(NULL, (size_t)st.st_size, PROT_READ,
-			MAP_SHARED | MAP_POPULATE, fd, 0);
-		if (data == MAP_FAILED)
-			goto fail;
+	if (fd >= 0 && fstat(fd, &st) == 0) {
+		*file = (struct bench_file){
+			.size = (uint64_t)st.st_size, .is_known = true};
+		good = map(file, fd);
 	}
-	close(fd);
-	*file = (struct bench_file){.use = BENCH_USE_COMPARE,
-		.data = data,
-		.size = (uint64_t)st.st_size,
-		.is_known = true,
-		.is_mapped = true};
-	bench_file_hash(file);
-	return true;
-fail:
-	fprintf(stderr, "netukictl: ");
-	perror(path);
+	if (!good) {
+		fprintf(stderr, "netukictl: ");
+		perror(path);
+	}
 	if (fd >= 0)
 		close(fd);
-	return false;
+	return good;
+}
+
+bool bench_file_keep(struct bench_file *file)
+{
+	bool good = map(file, file->fd);
+
+	if (!good)
+		perror("netukictl: the first load");
+	if (file->is_open)
+		close(file->fd);
+	file->is_open = false;
+	return good;
+}
+
+/* Not in memory: an image may be larger than that. */
+static bool open_nameless(struct bench_file *file)
+{
+	const char *folder = getenv("TMPDIR");
+	char *path = NULL;
+
+	if (asprintf(&path, "%s/netukictl-XXXXXX",
+		    folder && *folder ? folder : "/var/tmp") < 0)
+		abort();
+	file->fd = mkostemp(path, O_CLOEXEC);
+	file->is_open = file->fd >= 0;
+	if (file->is_open)
+		unlink(path);
+	free(path);
+	return file->is_open;
 }
 
 static const char *collect(
 	struct bench_file *file, uint64_t at, const uint8_t *data, size_t len)
 {
-	if (at + len > COLLECT_MAX)
-		return "it is larger than 4 GiB: name it with --file, or say "
-		       "--no-check";
-	if (at + len > file->room) {
-		uint64_t room = 2 * (at + len) + 65536;
-		uint8_t *more = realloc(file->data, room);
+	static char why[200];
+	bool good = at + len <= COLLECT_MAX;
 
-		if (!more)
-			return "no memory is left to keep it: name it with "
-			       "--file, or say --no-check";
-		file->data = more;
-		file->room = room;
+	errno = EFBIG;
+	good = good && (file->is_open || open_nameless(file));
+	while (good && len) {
+		ssize_t n = pwrite(file->fd, data, len, (off_t)at);
+
+		good = n > 0;
+		data += good ? n : 0;
+		at += good ? (uint64_t)n : 0;
+		len -= good ? (size_t)n : 0;
 	}
-	memcpy(file->data + at, data, len);
-	return NULL;
+	if (good)
+		return NULL;
+	snprintf(why, sizeof(why),
+		"what it is cannot be kept in TMPDIR (/var/tmp): %s; name it "
+		"with --file, or say --no-check",
+		strerror(errno));
+	return why;
 }
 
 const char *bench_file_take(
@@ -89,20 +133,11 @@ const char *bench_file_end(struct bench_file *file, uint64_t size)
 	return NULL;
 }
 
-void bench_file_hash(struct bench_file *file)
-{
-	struct sha256_ctx ctx;
-
-	sha256_init(&ctx);
-	sha256_update(&ctx, file->size, file->data);
-	sha256_digest(&ctx, sizeof(file->digest.b), file->digest.b);
-}
-
 void bench_file_done(struct bench_file *file)
 {
-	if (file->is_mapped && file->data)
+	if (file->data)
 		munmap(file->data, file->size);
-	else if (!file->is_mapped)
-		free(file->data);
+	if (file->is_open)
+		close(file->fd);
 	*file = (struct bench_file){.use = BENCH_USE_COUNT};
 }
