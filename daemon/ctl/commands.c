@@ -359,7 +359,9 @@ static const struct command commands[] = {
 			"first packet, the speed of the image, and the share "
 			"of TFTP blocks sent again;\n"
 			"then whether the difference could be chance, by "
-			"Mann and Whitney's rank test.\n"
+			"Mann and Whitney's rank\n"
+			"test, corrected by Holm's method where several "
+			"groups are compared.\n"
 			"--html writes the same with plots into one file, "
 			"which any browser opens,\n"
 			"without a network.\n",

@@ -122,6 +122,8 @@ static void put_verdicts(const json_t *report, FILE *out)
 		put_text(text, out);
 		fputs("</p>\n", out);
 	}
+	if (report_remark(report, text))
+		fprintf(out, "<p>%s</p>\n", text);
 }
 
 static void put_table(const json_t *report, FILE *out)

@@ -133,11 +133,39 @@ static json_t *compare(const struct group *a, const struct group *b,
 	json_object_set_new(o, "exact", json_boolean(rank.exact));
 	json_object_set_new(o, "difference", json_real(mx - my));
 	json_object_set_new(o, "faster",
-		!is_true(o, "enough") || rank.p >= SURE ? json_null()
-		: rank.u < (double)x->n * (double)y->n / 2
+		rank.u < (double)x->n * (double)y->n / 2
 			? json_string(text_of(a->json, "name"))
 			: json_string(text_of(b->json, "name")));
 	return o;
+}
+
+/* Of those that have enough boots, which are sure, all together? */
+static void judge(json_t *comparisons)
+{
+	size_t i, n = 0, room = json_array_size(comparisons) + 1;
+	double *p = calloc(2 * room, sizeof(*p)), *corrected = p + room;
+	json_t *c;
+
+	if (!p)
+		abort();
+	json_array_foreach(comparisons, i, c)
+	{
+		if (is_true(c, "enough"))
+			p[n++] = real_of(c, "p");
+	}
+	stats_holm(p, n, corrected);
+	n = 0;
+	json_array_foreach(comparisons, i, c)
+	{
+		bool enough = is_true(c, "enough");
+		double sure = enough ? corrected[n++] : 1;
+
+		json_object_set_new(c, "p-corrected",
+			enough ? json_real(sure) : json_null());
+		if (sure >= SURE)
+			json_object_set_new(c, "faster", json_null());
+	}
+	free(p);
 }
 
 static int by_size(const void *a, const void *b)
@@ -169,6 +197,7 @@ static json_t *compare_all(struct groups *g)
 					compare(a, b, "up", &a->up, &b->up));
 		}
 	}
+	judge(list);
 	return list;
 }
 

@@ -38,7 +38,7 @@ void report_verdict(const json_t *c, char ret[REPORT_VERDICT_MAX])
 		strcmp(text_of(c, "measure"), "up") == 0 ? "Up" : "Image whole";
 	const char *a = name_of(text_of(c, "a")), *b = name_of(text_of(c, "b"));
 	const char *faster = text_of(c, "faster");
-	double p = json_number_value(json_object_get(c, "p"));
+	double p = real_of(c, "p-corrected");
 	double off = json_number_value(json_object_get(c, "difference"));
 	char chance[20];
 
@@ -59,6 +59,19 @@ void report_verdict(const json_t *c, char ret[REPORT_VERDICT_MAX])
 			strcmp(name_of(faster), a) == 0 ? b : a,
 			off < 0 ? -off : off,
 			chance_text(p, chance, sizeof(chance)));
+}
+
+bool report_remark(const json_t *report, char ret[REPORT_VERDICT_MAX])
+{
+	const json_t *c;
+	size_t i, n = 0;
+
+	json_array_foreach(json_object_get(report, "comparisons"), i, c) n +=
+		is_true(c, "enough");
+	snprintf(ret, REPORT_VERDICT_MAX,
+		"These p are for %zu comparisons together (Holm's correction).",
+		n);
+	return n > 1;
 }
 
 static void show_csv(const json_t *answer)
@@ -144,10 +157,11 @@ void show_report(const json_t *answer, const struct arguments *args)
 	report_table(answer, &table);
 	table_print(&table);
 	table_done(&table);
-	puts("");
 	json_array_foreach(json_object_get(answer, "comparisons"), i, c)
 	{
 		report_verdict(c, verdict);
-		puts(verdict);
+		printf("%s%s\n", i ? "" : "\n", verdict);
 	}
+	if (report_remark(answer, verdict))
+		puts(verdict);
 }

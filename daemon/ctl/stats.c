@@ -117,3 +117,20 @@ bool stats_rank_test(const double *a, size_t na, const double *b, size_t nb,
 			    : normal_p((double)na, (double)nb, u, ties);
 	return true;
 }
+
+void stats_holm(const double *p, size_t n, double *ret)
+{
+	for (size_t i = 0; i < n; i++) {
+		ret[i] = 0;
+		/* None is surer than one that had a smaller p. */
+		for (size_t j = 0; j < n; j++) {
+			size_t left = 0;
+
+			if (p[j] > p[i])
+				continue;
+			for (size_t k = 0; k < n; k++)
+				left += p[k] >= p[j];
+			ret[i] = fmax(ret[i], fmin(1, p[j] * (double)left));
+		}
+	}
+}

@@ -33,4 +33,11 @@ struct stats_rank {
 bool stats_rank_test(const double *a, size_t na, const double *b, size_t nb,
 	struct stats_rank *ret);
 
+/*
+ * Of many comparisons some look sure by chance: their p, as Holm's method
+ * corrects them, in the same order. The chance that even one of those below a
+ * limit is none stays below it.
+ */
+void stats_holm(const double *p, size_t n, double *ret);
+
 #endif

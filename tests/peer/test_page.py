@@ -190,6 +190,41 @@ def test_many_groups():
         harness.check("of 20" in plot, "it is not said")
 
 
+# Apart as 5 of 5 are by chance once in 32 times, and two that are like both.
+SECONDS = {"a": (1, 2, 3, 4, 7), "b": (5, 6, 8, 9, 10),
+           "c": (.5, 5.5, 5.6, 11, 12), "d": (.6, 5.4, 5.7, 11.5, 12.5)}
+
+
+def compared(names):
+    """What the report says of machines of these NAMES: (JSON, text, page)."""
+    with Loopback() as box:
+        history(box, [rows.boot(n, BEGIN + n, machine=name,
+                                last_byte_us=int(seconds * 1e6))
+                      for n, (name, seconds) in enumerate(
+                          ((name, seconds) for name in names
+                           for seconds in SECONDS[name]), 1)])
+        path, told = report(box, "--by", "machine")
+        pair, = [c for c in told["comparisons"]
+                 if sorted((c["a"], c["b"])) == ["a", "b"]]
+        return pair, box.text("report", "--by", "machine"), path.read_text()
+
+
+def test_compared():
+    """What is sure of two is not sure among four, which is said."""
+    pair, text, page = compared("ab")
+    harness.equal((round(pair["p"], 4), pair["p-corrected"], pair["faster"]),
+                  (0.0317, pair["p"], "a"), "of two")
+    harness.check("a is faster than b" in text and "Holm" not in text + page,
+                  text)
+    pair, text, page = compared("abcd")
+    harness.equal((round(pair["p"], 4), round(pair["p-corrected"], 4),
+                   pair["faster"]), (0.0317, 0.1905, None), "of four")
+    for told in (text, page):
+        harness.check("faster" not in re.sub(r"(?s)<script.*?</script>", "",
+                                             told) and
+                      "for 6 comparisons together" in told, told[:4000])
+
+
 def test_nothing():
     """Without boots there is a page that says so; a bad path is an error."""
     with Loopback() as box:

@@ -96,6 +96,35 @@ static void test_rank_largest_exact(void **state)
 	assert_true(fabs(rank.p * 137846528820.0 - 2) < 1e-6);
 }
 
+/* As R's p.adjust(p, "holm") has them. */
+static const struct {
+	const char *name;
+	size_t n;
+	double p[4], want[4];
+} holm_cases[] = {
+	{"none", 0, {0}, {0}},
+	{"one", 1, {0.03}, {0.03}},
+	{"four", 4, {0.01, 0.02, 0.03, 0.04}, {0.04, 0.06, 0.06, 0.06}},
+	{"in any order", 4, {0.01, 0.04, 0.03, 0.005},
+		{0.03, 0.06, 0.06, 0.02}},
+	{"alike", 3, {0.02, 0.01, 0.02}, {0.04, 0.03, 0.04}},
+	{"no more than 1", 2, {0.5, 0.6}, {1, 1}},
+};
+
+static void test_holm(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(holm_cases) / sizeof(*holm_cases); i++) {
+		double got[4];
+
+		stats_holm(holm_cases[i].p, holm_cases[i].n, got);
+		for (size_t j = 0; j < holm_cases[i].n; j++)
+			if (fabs(got[j] - holm_cases[i].want[j]) > 1e-12)
+				fail_msg("%s, %zu: %g", holm_cases[i].name, j,
+					got[j]);
+	}
+}
+
 static const struct {
 	const char *name;
 	size_t n;
@@ -166,6 +195,7 @@ int main(void)
 		cmocka_unit_test(test_rank),
 		cmocka_unit_test(test_rank_empty),
 		cmocka_unit_test(test_rank_largest_exact),
+		cmocka_unit_test(test_holm),
 		cmocka_unit_test(test_quantile),
 		cmocka_unit_test(test_since),
 	};
