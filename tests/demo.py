@@ -5,8 +5,8 @@
 
 The network is made of namespaces on this machine and is connected to nothing.
 Several rounds end with netukid's own report of them, as text and as a page.
-The exit status is 0 only if the guest spoke each time and its kernel had the
-command line that it should have.
+The exit status is 0 only if the guest spoke each time, its kernel had the
+command line that it should have, and netukid heard that it is up.
 """
 
 import argparse
@@ -37,12 +37,13 @@ if ARGS.build:
     os.environ["NETUKI_BUILD"] = ARGS.build
 
 from lab import appliance, paths, uki  # noqa: E402
-from lab.lab import Lab  # noqa: E402
+from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
 
 IMAGE = "demo.efi"
 MAC = "52:54:00:12:34:56"
 EMBEDDED = 'console=ttyS0 quiet panic=-1 demo.image="the author of the image"'
 ADDED = "demo.machine=lab-01"
+BOOTED = f"http://{NETUKI_ADDRESS}/machines/{MAC}/booted"
 
 # What the user sees of each mode: the machine's firmware, the mode in the
 # configuration, and the path in words.
@@ -195,6 +196,8 @@ def timeline(events):
         ("UKI over TFTP: last byte", over_tftp[1]),
         ("UKI over HTTP: first byte", over_http[0]),
         ("UKI over HTTP: last byte", over_http[1]),
+        ("its word to netukid: it is up",
+         first(events, ("booted",), lambda event: True)),
     ]
 
 
@@ -218,11 +221,13 @@ def print_table(events, powered_on, guest):
 
 
 def watch(machine, events, timeout):
-    """Prints what happens until the guest speaks: (cmdline, seconds, all).
+    """Prints what happens until the guest is up: (cmdline, seconds, all).
 
-    The command line is None when the machine ended, or time was up.
+    The command line is None when the machine ended, or time was up, before
+    the guest's first words, which came after so many seconds.
     """
     seen = []
+    cmdline = words_at = None
     spoke_at = time.monotonic()
     while True:
         ended = machine.off() or machine.elapsed() > timeout
@@ -233,11 +238,12 @@ def watch(machine, events, timeout):
             since = event["t"] - machine.powered_on
             say(f"  {since:9.3f} s  {name(event):<14} {describe(event)}")
             spoke_at = time.monotonic()
-        if match:
+        if match and cmdline is None:
             say(f"  {at:9.3f} s  {'guest':<14} its first words")
-            return match.group(1), at, seen
-        if ended:
-            return None, at, seen
+            cmdline, words_at = match.group(1), at
+        if ended or cmdline is not None and any(
+                name(event) == "booted" for event in seen):
+            return cmdline, words_at, seen
         if time.monotonic() - spoke_at > SILENCE:
             say(f"  {at:9.3f} s  ...")
             spoke_at = time.monotonic()
@@ -248,7 +254,7 @@ def prepare_image():
     """Builds the UKI; its path."""
     say("Building a UKI from Debian's kernel, systemd's stub and busybox ...")
     begun = time.monotonic()
-    path = uki.build(EMBEDDED, ARGS.size)
+    path = uki.build(EMBEDDED, ARGS.size, url=BOOTED)
     say(f"  {IMAGE}: {path.stat().st_size / 1e6:.1f} MB, in "
         f"{time.monotonic() - begun:.1f} s")
     say(f"  its command line: {EMBEDDED}\n")
@@ -272,8 +278,8 @@ def start(lab, image, mode):
     return Events(lab)
 
 
-def verdict(cmdline, machine):
-    """Prints whether the guest's command line is right; the exit status."""
+def verdict(cmdline, machine, is_up):
+    """Prints whether the guest is up, and as it should be; exit status."""
     wanted = f"{EMBEDDED} {ADDED}"
     if cmdline is None:
         say(f"\nThe guest did not speak within {machine.elapsed():.0f} s.  The "
@@ -291,7 +297,9 @@ def verdict(cmdline, machine):
         return 1
     say("That is what the image's author wrote, and then what the machine's "
         "entry adds.\n")
-    return 0
+    if not is_up:
+        say("But it has not told netukid that it is up.\n")
+    return 0 if is_up else 1
 
 
 def boot(machine, events, firmware):
@@ -304,25 +312,26 @@ def boot(machine, events, firmware):
     seen += events.fresh()
     if cmdline is not None:
         print_table(seen, machine.powered_on, seconds)
-    return verdict(cmdline, machine)
+    return verdict(cmdline, machine,
+                   any(name(event) == "booted" for event in seen))
 
 
 def report(lab):
     """What netukid says of all rounds, as text and as a page; exit status."""
     page = paths.BUILD / "demo-report.html"
-    whole = 0
+    up = 0
     deadline = time.monotonic() + 10
     # The history is written once a second.
-    while whole < ARGS.rounds and time.monotonic() < deadline:
+    while up < ARGS.rounds and time.monotonic() < deadline:
         time.sleep(0.2)
         answer = json.loads(lab.netukictl("report", "--json").stdout)
-        whole = sum(group["completed"] for group in answer["groups"])
+        up = sum(group["up"]["n"] for group in answer["groups"])
     say("netukictl report:\n")
     for line in lab.netukictl("report", "--html",
                               page).stdout.splitlines():
         say(f"    {line}")
     say(f"\nThe same with plots: {page}")
-    return 0 if whole == ARGS.rounds else 1
+    return 0 if up == ARGS.rounds else 1
 
 
 def main():
