@@ -7,6 +7,7 @@ import http.client
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -410,6 +411,39 @@ def check_group(group, boots):
                  for boot in boots)
     harness.equal(group["resent-share"], resent / blocks if blocks else None,
                   "resent share")
+
+
+def test_log():
+    """A line for each boot that ended and how, and none for a packet."""
+    with daemon() as one:
+        one.start()
+        begun = len(one.log.read_text().splitlines())
+        by_ipxe(Machine(one, 1))
+        by_tftp(Machine(one, 2))
+        loser = Machine(one, 3)
+        loser.script()
+        loser.image(upto=1 << 20)
+        loser.script()
+        one.wait_boots(["complete"] * 2 + ["abandoned", "running"])
+        lines = one.log.read_text().splitlines()[begun:]
+        seconds = r"[0-9]+\.[0-9]{3} s"
+        found = [re.sub(r"^\S+ (warning: )?boot: ", "", line)
+                 for line in lines if " boot: " in line]
+        for wanted in (
+                rf"lab-01: {IMAGE} by ipxe: whole after {seconds}, \d+ bytes "
+                rf"in {seconds} \(.*\)",
+                rf"lab-01: up after {seconds}",
+                rf"lab-02: {IMAGE} by tftp-uki: whole after {seconds}, \d+ "
+                rf"bytes in {seconds} \(.*\), 0 of \d+ blocks sent again",
+                rf"lab-03: {IMAGE} by ipxe abandoned at step image after "
+                rf"{seconds}: (the download was broken off|Connection).+"):
+            harness.equal([line for line in found
+                           if re.fullmatch(wanted, line)], found[:1], wanted)
+            found = found[1:]
+        harness.equal(found, [], "more lines about boots")
+        # Some ten thousand packets went out.
+        harness.check(len(lines) < 20, f"{len(lines)} lines: {lines}")
+        one.stop()
 
 
 def test_booted_is_for_machines():
