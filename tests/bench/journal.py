@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import paths  # noqa: E402
+from lab import bench, paths  # noqa: E402
 
 # Its plain name is a module of Python's.
 _spec = importlib.util.spec_from_file_location(
@@ -56,25 +56,28 @@ def tftp(server, files, options):
     """A storm over TFTP; its figures."""
     cpu = server.cpu()
     done = subprocess.run(
-        [str(paths.BUILD / "tests/bench/bench_tftp"), *options.split(),
-         "127.0.0.1", server.tftp_port(), "small.bin",
-         str(files["small.bin"])], capture_output=True, text=True,
-        timeout=300, check=True, preexec_fn=lambda: os.sched_setaffinity(
+        bench.command(
+            f"tftp://127.0.0.1:{server.tftp_port()}/small.bin",
+            "--file", files["small.bin"], *options.split()),
+        capture_output=True, text=True, timeout=300, check=True,
+        preexec_fn=lambda: os.sched_setaffinity(
             0, {bench_http.CLIENT_CORE}))
-    found = json.loads(done.stdout)
+    found = bench.figures(done.stdout)
     found["cpu_gb"] = (server.cpu() - cpu) / found["bytes"] * 1e9
     return found
 
 
 WORKS = {
     "HTTP, 100 clients, 64 MiB":
-        lambda s, _: bench_http.timed(s, "mid.bin", 100, 100),
+        lambda s, _: bench_http.timed(s, "mid.bin", 100, 100,
+                                      bench_http.KEEP),
     "TFTP, 50 iPXE, 174 kB":
-        lambda s, files: tftp(s, files, "--as ipxe --clients 50 --repeat 20"),
+        lambda s, files: tftp(s, files, "--as ipxe --clients 50 --loads 20"),
     "TFTP, 50 EDK2, 174 kB":
-        lambda s, files: tftp(s, files, "--as edk2 --clients 50 --repeat 40"),
+        lambda s, files: tftp(s, files, "--as edk2 --clients 50 --loads 40"),
     "HTTP, 100 clients, 174 kB, keep-alive":
-        lambda s, _: bench_http.timed(s, "small.bin", 100, 40000),
+        lambda s, _: bench_http.timed(s, "small.bin", 100, 40000,
+                                      bench_http.KEEP),
 }
 # No storm of boots, whose bytes are those of images: what a request costs.
 NO_GOAL = {"HTTP, 100 clients, 174 kB, keep-alive"}
