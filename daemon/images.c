@@ -40,6 +40,16 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*x)->name, (*y)->name);
 }
 
+/* What is wrong with it by itself is said rather. */
+static void refuse_double(struct image *image)
+{
+	if (image->state == IMAGE_STATE_REFUSED)
+		return;
+	image->state = IMAGE_STATE_REFUSED;
+	image->unsure = true;
+	snprintf(image->why, sizeof(image->why), "two images have this name");
+}
+
 /* A file and an OCI tag may come to the same name: then it means neither. */
 static void refuse_doubles(struct images *images)
 {
@@ -48,10 +58,8 @@ static void refuse_doubles(struct images *images)
 
 		if (strcmp(a->name, b->name) != 0)
 			continue;
-		a->state = b->state = IMAGE_STATE_REFUSED;
-		a->unsure = b->unsure = true;
-		snprintf(a->why, sizeof(a->why), "two images have this name");
-		snprintf(b->why, sizeof(b->why), "two images have this name");
+		refuse_double(a);
+		refuse_double(b);
 	}
 }
 

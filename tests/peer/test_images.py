@@ -486,6 +486,8 @@ def test_strays_are_named():
         (netukid.images / "dead.efi").symlink_to("nowhere")
         os.mkfifo(netukid.images / "fifo.efi")
         (netukid.images / ".hidden").write_text("")
+        for letter in "ab":
+            (netukid.images / f"{letter * 130}.efi").write_text("")
         write_uki(netukid.images / "good.efi")
         netukid.start()
         netukid.wait_state("good.efi", "ready")
@@ -494,7 +496,8 @@ def test_strays_are_named():
                           ("text.efi", "no MZ signature"),
                           ("folder", "oci-layout"),
                           ("dead.efi", "symbolic link"),
-                          ("fifo.efi", "not a regular file")):
+                          ("fifo.efi", "not a regular file"),
+                          ("(a very long name)", "longer than 128 bytes")):
             image = netukid.image(name)
             harness.check(image.get("state") == "refused" and
                           why in image["why"], f"{name}: {image}")
