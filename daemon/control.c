@@ -39,6 +39,7 @@ struct caller {
 	struct control_list *list;   /* follows the reply's own keys */
 	bool first;		     /* nothing of the list is out yet */
 	struct control_query *query; /* runs: the answer comes later */
+	struct control_task *task;   /* works on it: likewise */
 	struct reload_waiter reload;
 	bool reloads; /* the same of `reload` */
 	enum follows follows;
@@ -49,7 +50,8 @@ struct control {
 	struct netuki *netuki;
 	int fd;
 	int spare; /* a descriptor in reserve */
-	struct event *acceptable, *picture;
+	struct event *acceptable, *picture, *turn;
+	TAILQ_HEAD(, control_task) tasks; /* the first is worked on */
 	struct journal_reader reader;
 	struct timeline_watcher watcher;
 	unsigned n_callers;
@@ -66,6 +68,8 @@ static void caller_free(struct caller *caller)
 	}
 	if (caller->query)
 		control_boots_cancel(caller->query);
+	if (caller->task)
+		caller->task->caller = NULL;
 	if (caller->reloads)
 		reloader_forget(
 			caller->control->netuki->reloader, &caller->reload);
@@ -268,23 +272,72 @@ static void on_saved(void *arg)
 	answer(caller, reply);
 }
 
-static void serve_one(struct caller *caller, const json_t *request)
+/* When what it has changed is saved, if it has. */
+static void deliver(struct caller *caller, json_t *reply)
 {
-	struct netuki *netuki = caller->control->netuki;
-	bool changed;
-	json_t *reply =
-		control_answer(netuki, request, &changed, &caller->list);
-
 	if (!reply)
 		reply = control_error("the answer is not Unicode");
-	if (!changed) {
+	if (!json_is_true(json_object_get(reply, "changed"))) {
 		answer(caller, reply);
 		return;
 	}
 	caller->reply = reply;
 	/* The disk may be slow; whoever asks will wait. */
 	bufferevent_set_timeouts(caller->bev, NULL, NULL);
-	state_when_saved(netuki->state, &caller->waiter, on_saved, caller);
+	state_when_saved(caller->control->netuki->state, &caller->waiter,
+		on_saved, caller);
+}
+
+/* Some of the first task. False: there is none. */
+static bool work(struct control *control)
+{
+	struct control_task *task = TAILQ_FIRST(&control->tasks);
+	struct control_list *list = NULL;
+	struct caller *caller;
+	json_t *reply;
+
+	if (!task)
+		return false;
+	reply = task->step(task, &list);
+	if (!reply)
+		return true;
+	TAILQ_REMOVE(&control->tasks, task, link);
+	caller = task->caller;
+	task->free(task);
+	if (!caller) {
+		control_list_free(list);
+		json_decref(reply);
+		return true;
+	}
+	caller->task = NULL;
+	caller->list = list;
+	deliver(caller, reply);
+	return true;
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *control = arg;
+
+	(void)fd, (void)what;
+	if (work(control))
+		event_active(control->turn, EV_TIMEOUT, 0);
+}
+
+static void serve_one(struct caller *caller, json_t *request)
+{
+	struct control *control = caller->control;
+	json_t *reply = control_answer(
+		control->netuki, request, &caller->list, &caller->task);
+
+	if (!caller->task) {
+		deliver(caller, reply);
+		return;
+	}
+	caller->task->caller = caller;
+	bufferevent_set_timeouts(caller->bev, NULL, NULL);
+	TAILQ_INSERT_TAIL(&control->tasks, caller->task, link);
+	event_active(control->turn, EV_TIMEOUT, 0);
 }
 
 static void on_history(void *arg, const char *text)
@@ -350,7 +403,7 @@ static void on_readable(struct bufferevent *bev, void *arg)
 	char *line;
 
 	if (caller->follows || caller->done || caller->reply || caller->query ||
-		caller->reloads || caller->list) {
+		caller->task || caller->reloads || caller->list) {
 		evbuffer_drain(in, evbuffer_get_length(in));
 		return;
 	}
@@ -462,6 +515,7 @@ int control_new(struct netuki *netuki, struct control **ret)
 	control->fd = -1;
 	control->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	LIST_INIT(&control->callers);
+	TAILQ_INIT(&control->tasks);
 	err = strlen(path) < sizeof(addr.sun_path) ? 0 : -ENAMETOOLONG;
 	if (!err) {
 		memcpy(addr.sun_path, path, strlen(path));
@@ -481,9 +535,10 @@ int control_new(struct netuki *netuki, struct control **ret)
 	control->reader.read = on_journal;
 	journal_add_reader(&netuki->journal, &control->reader);
 	control->picture = evtimer_new(netuki->base, on_picture, control);
+	control->turn = event_new(netuki->base, -1, 0, on_turn, control);
 	control->watcher.news = on_news;
 	timeline_watch(netuki->timeline, &control->watcher);
-	if (!control->acceptable || !control->picture) {
+	if (!control->acceptable || !control->picture || !control->turn) {
 		control_free(control);
 		return -ENOMEM;
 	}
@@ -500,6 +555,11 @@ void control_free(struct control *control)
 	timeline_watch(control->netuki->timeline, NULL);
 	while (!LIST_EMPTY(&control->callers))
 		caller_free(LIST_FIRST(&control->callers));
+	/* What was begun is done as a whole. */
+	while (work(control))
+		;
+	if (control->turn)
+		event_free(control->turn);
 	if (control->acceptable)
 		event_free(control->acceptable);
 	if (control->picture)

@@ -1,6 +1,8 @@
 /*
  * What can be changed while running: `mode` and `boot-once`. A command with a
- * mistake in it changes nothing at all.
+ * mistake in it changes nothing at all. One for many machines changes some at
+ * each turn of the loop: a machine that asks meanwhile gets the old or the new,
+ * as it might have a moment earlier or later. On the disk it is all or nothing.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -8,12 +10,43 @@
 #include "config/names.h"
 #include "daemon/control_json.h"
 #include "daemon/log.h"
+#include "daemon/reload.h"
 #include "daemon/state.h"
 
-/* The names of the machines that a command is about. */
-struct targets {
-	size_t n;
-	const char **name;
+#define TURN 1000 /* machines in one turn of the loop */
+
+enum phase { PHASE_FIND, PHASE_CHANGE, PHASE_COUNT, PHASE_END };
+
+struct verb;
+
+/* A command on its way; see struct control_task. */
+struct change {
+	struct control_task task;
+	struct netuki *netuki;
+	struct config *config; /* that of when it was asked */
+	json_t *request;
+	const struct verb *verb;
+	bool bare;  /* it only asks what is set */
+	bool clear; /* nothing is set: it takes away */
+	bool all;
+	enum config_mode mode; /* UNSET: as otherwise */
+	const char *image;     /* of boot-once; NULL: as otherwise */
+	size_t n;	       /* machines that are named */
+	const char **name;     /* in the configuration or in the request */
+
+	enum phase phase;
+	size_t at; /* how far it has come */
+	bool holds;
+	size_t own, own_local, once; /* see mode_answer */
+};
+
+/* What tells one command from the other. */
+struct verb {
+	const char *what, *cleared;
+	void (*change)(struct state_machine *m, const struct change *c);
+	bool (*is_meant)(const struct state_machine *m);
+	bool counts;
+	json_t *(*answer)(const struct change *c);
 };
 
 static bool is_set(const json_t *request, const char *key)
@@ -29,37 +62,6 @@ static json_t *unknown_machine(const struct config *config, const char *who)
 			     "name or address%s%s%s",
 		who, near ? "; did you mean " : "", near ? near : "",
 		near ? "?" : "");
-}
-
-/*
- * The request's machines, by name. What is remembered of a machine that has
- * left the configuration can still be cleared, if `gone`. NULL, or the error;
- * free(ret->name) either way.
- */
-static json_t *find_targets(const struct netuki *netuki, const json_t *request,
-	bool gone, struct targets *ret)
-{
-	const json_t *list = json_object_get(request, "machines");
-	size_t n = json_array_size(list);
-
-	*ret = (struct targets){.name = calloc(n + 1, sizeof(*ret->name))};
-	if (!ret->name)
-		return control_error("memory is short");
-	for (size_t i = 0; i < n; i++) {
-		const char *who = json_string_value(json_array_get(list, i));
-		const struct config_machine *machine =
-			who ? control_find(netuki->config, who) : NULL;
-		const struct state_machine *left =
-			who && gone ? state_find(netuki->state, who) : NULL;
-
-		if (machine)
-			ret->name[ret->n++] = machine->name;
-		else if (left)
-			ret->name[ret->n++] = who;
-		else
-			return unknown_machine(netuki->config, who ? who : "");
-	}
-	return NULL;
 }
 
 /* What is set for one machine, and what follows. */
@@ -124,13 +126,6 @@ static struct control_list *list_all(const struct netuki *netuki,
 	return list;
 }
 
-static struct control_list *list_targets(
-	const struct netuki *netuki, const struct targets *targets)
-{
-	return control_list_names(
-		netuki, targets->name, targets->n, machine_json);
-}
-
 static json_t *too_many(const char *name)
 {
 	return control_error("%.200s: not set: no more than %d machines can "
@@ -138,52 +133,266 @@ static json_t *too_many(const char *name)
 		name, STATE_MAX_MACHINES, STATE_NAME_MAX);
 }
 
-/* For all of them, as the caller of it changes each. NULL, or the error. */
-static json_t *change_each(struct netuki *netuki, const struct targets *targets,
-	void (*change)(struct state_machine *m, const void *arg),
-	const void *arg)
+static void set_mode(struct state_machine *m, const struct change *c)
 {
-	for (size_t i = 0; i < targets->n; i++) {
-		struct state_machine m =
-			state_get(netuki->state, targets->name[i]);
+	m->mode = c->mode;
+}
 
-		change(&m, arg);
-		if (!state_put(netuki->state, &m))
-			return too_many(targets->name[i]);
-	}
+static void set_once(struct state_machine *m, const struct change *c)
+{
+	m->once = !c->clear;
+	m->once_mode = c->mode;
+	m->once_image[0] = '\0';
+	if (c->image)
+		strcpy(m->once_image, c->image);
+}
+
+/*
+ * What is set for all, for how many machines that counts, and how many it
+ * leaves as they are: those in mode local, and those with a mode of their own.
+ */
+static json_t *mode_answer(const struct change *c)
+{
+	const struct state *state = c->netuki->state;
+	size_t local = state_all_includes_local(state)
+			       ? 0
+			       : c->config->n_local - c->own_local;
+
+	return json_pack("{s:b, s:o, s:b, s:I, s:I, s:I, s:I}", "changed",
+		!c->bare, "mode-for-all",
+		json_of_mode(state_mode_for_all(state)), "include-local",
+		state_all_includes_local(state), "for-all",
+		(json_int_t)(c->config->n_machines - c->own - local),
+		"left-local", (json_int_t)local, "left-own", (json_int_t)c->own,
+		"boot-once", (json_int_t)c->once);
+}
+
+static json_t *once_answer(const struct change *c)
+{
+	return json_pack("{s:b}", "changed", !c->bare);
+}
+
+static const struct verb verb_mode = {
+	"mode", "cleared", set_mode, has_mode, true, mode_answer};
+static const struct verb verb_once = {
+	"boot-once", "cancelled", set_once, has_once, false, once_answer};
+
+/* For the log: who changed what should not be a riddle later. */
+static void note_change(const struct change *c)
+{
+	const char *how = c->clear		  ? c->verb->cleared
+			  : c->verb == &verb_mode ? config_mode_name(c->mode)
+						  : "set";
+
+	if (c->all)
+		log_info("control: %s %s for all machines", c->verb->what, how);
+	else if (c->n > 8)
+		log_info("control: %s %s for %zu machines", c->verb->what, how,
+			c->n);
+	for (size_t i = 0; i < c->n && c->n <= 8; i++)
+		log_info("control: %s %s for %s", c->verb->what, how,
+			c->name[i]);
+}
+
+/*
+ * boot-once ends with the image's last byte, which nobody sees here if another
+ * server has the image. NULL, or the error.
+ */
+static json_t *refuse_elsewhere(
+	const struct change *c, const struct config_machine *machine)
+{
+	struct config_resolved set;
+
+	config_resolve(c->config, machine, &set);
+	if (!decide_is_elsewhere(&set))
+		return NULL;
+	return control_error("%s: another server has its image (`url`), so "
+			     "that nobody sees here when it was taken: "
+			     "boot-once takes an --image",
+		machine->name);
+}
+
+/*
+ * One of the request's machines. What is remembered of a machine that has left
+ * the configuration can still be cleared. NULL, or the error.
+ */
+static json_t *find_one(struct change *c, const char *who)
+{
+	const struct config_machine *machine = control_find(c->config, who);
+
+	if (!machine && !(c->clear && state_find(c->netuki->state, who)))
+		return unknown_machine(c->config, who);
+	c->name[c->n++] = machine ? machine->name : who;
+	if (machine && c->verb == &verb_once && !c->clear && !c->image)
+		return refuse_elsewhere(c, machine);
 	return NULL;
 }
 
-/* The same for all of which anything is remembered. */
-static void change_all(struct netuki *netuki,
-	void (*change)(struct state_machine *m, const void *arg),
-	const void *arg)
+static json_t *find_some(struct change *c)
 {
-	/* Backwards: an entry that is dropped is replaced by the last one. */
-	for (size_t i = state_count(netuki->state); i-- > 0;) {
-		struct state_machine m = *state_at(netuki->state, i);
+	const json_t *list = json_object_get(c->request, "machines");
+	size_t n = json_array_size(list);
 
-		change(&m, arg);
-		state_put(netuki->state, &m);
+	for (size_t i = 0; i < TURN && c->at < n; i++) {
+		const char *who =
+			json_string_value(json_array_get(list, c->at++));
+		json_t *error = find_one(c, who ? who : "");
+
+		if (error)
+			return error;
 	}
+	if (c->at == n)
+		c->phase = PHASE_CHANGE;
+	return NULL;
 }
 
-/* For the log: who changed what should not be a riddle later. */
-static void note_change(const struct targets *targets, bool all,
-	const char *what, const char *how)
+/* Before the first: what is set for all; and how many will be changed. */
+static void begin_changes(struct change *c)
 {
-	if (all)
-		log_info("control: %s %s for all machines", what, how);
-	else if (targets->n > 8)
-		log_info("control: %s %s for %zu machines", what, how,
-			targets->n);
-	for (size_t i = 0; i < targets->n && targets->n <= 8; i++)
-		log_info("control: %s %s for %s", what, how, targets->name[i]);
+	struct state *state = c->netuki->state;
+
+	c->holds = true;
+	state_hold(state);
+	c->at = c->n;
+	if (!c->all)
+		return;
+	/* A disk may be at stake. */
+	if (c->verb == &verb_mode)
+		state_set_mode_for_all(state, c->mode,
+			c->mode == CONFIG_MODE_LOCAL ||
+				is_set(c->request, "include-local"));
+	if (c->clear)
+		c->at = state_count(state);
 }
 
-static void set_mode(struct state_machine *m, const void *arg)
+static void end_changes(struct change *c)
 {
-	m->mode = *(const enum config_mode *)arg;
+	if (c->holds)
+		state_release(c->netuki->state);
+	c->holds = false;
+}
+
+/* Backwards: an entry that is dropped is replaced by the last one. */
+static json_t *change_some(struct change *c)
+{
+	struct state *state = c->netuki->state;
+
+	if (!c->holds)
+		begin_changes(c);
+	for (size_t i = 0; i < TURN && c->at; i++) {
+		struct state_machine m;
+
+		c->at--;
+		if (c->all && c->at >= state_count(state))
+			continue;
+		m = c->all ? *state_at(state, c->at)
+			   : state_get(state, c->name[c->at]);
+		c->verb->change(&m, c);
+		if (!state_put(state, &m))
+			return too_many(c->all ? m.name : c->name[c->at]);
+	}
+	if (c->at)
+		return NULL;
+	end_changes(c);
+	note_change(c);
+	c->phase = c->verb->counts ? PHASE_COUNT : PHASE_END;
+	return NULL;
+}
+
+static void count_some(struct change *c)
+{
+	const struct state *state = c->netuki->state;
+
+	for (size_t i = 0; i < TURN && c->at < state_count(state); i++) {
+		const struct state_machine *m = state_at(state, c->at++);
+		const struct config_machine *machine =
+			config_find_name(c->config, m->name);
+		struct config_resolved set;
+
+		c->once += m->once;
+		if (!machine || m->mode == CONFIG_MODE_UNSET)
+			continue;
+		config_resolve(c->config, machine, &set);
+		c->own++;
+		c->own_local += set.mode == CONFIG_MODE_LOCAL;
+	}
+	if (c->at >= state_count(state))
+		c->phase = PHASE_END;
+}
+
+static json_t *step_change(
+	struct control_task *task, struct control_list **ret_list)
+{
+	struct change *c = (struct change *)(void *)task;
+	json_t *reply;
+
+	switch (c->phase) {
+	case PHASE_FIND:
+		return find_some(c);
+	case PHASE_CHANGE:
+		return change_some(c);
+	case PHASE_COUNT:
+		count_some(c);
+		return NULL;
+	case PHASE_END:
+		break;
+	}
+	reply = c->verb->answer(c);
+	if (!reply)
+		return control_error("memory is short");
+	*ret_list = c->n ? control_list_names(
+				   c->netuki, c->name, c->n, machine_json)
+			 : list_all(c->netuki, c->verb->is_meant);
+	return reply;
+}
+
+static void free_change(struct control_task *task)
+{
+	struct change *c = (struct change *)(void *)task;
+
+	end_changes(c);
+	reload_drop_config(c->netuki, c->config);
+	json_decref(c->request);
+	free(c->name);
+	free(c);
+}
+
+/* What was read of a request, as a task. NULL, or the error. */
+static json_t *begin(struct netuki *netuki, json_t *request,
+	const struct change *from, struct control_task **ret)
+{
+	size_t n = json_array_size(json_object_get(request, "machines"));
+	struct change *c = malloc(sizeof(*c));
+	const char **name = calloc(n + 1, sizeof(*name));
+
+	if (!c || !name) {
+		free(c);
+		free(name);
+		return control_error("memory is short");
+	}
+	*c = *from;
+	c->task.step = step_change;
+	c->task.free = free_change;
+	c->netuki = netuki;
+	c->config = config_ref(netuki->config);
+	c->request = json_incref(request);
+	c->name = name;
+	c->phase = !c->bare	     ? PHASE_FIND
+		   : c->verb->counts ? PHASE_COUNT
+				     : PHASE_END;
+	*ret = &c->task;
+	return NULL;
+}
+
+/* Machines, or all of them. NULL, or the error. */
+static json_t *check_targets(const json_t *request, const struct change *c)
+{
+	size_t n = json_array_size(json_object_get(request, "machines"));
+
+	if (c->bare || (n != 0) != c->all)
+		return NULL;
+	return control_error(
+		c->all ? "machines, or all: not both" : "which machines?");
 }
 
 /* The mode that a request sets; UNSET: it clears. NULL, or the error. */
@@ -207,112 +416,30 @@ static json_t *parse_mode(
 		near ? "?" : "");
 }
 
-/*
- * What is set for all, for how many machines that counts, and how many it
- * leaves as they are: those in mode local, and those with a mode of their own.
- */
-static json_t *mode_json(const struct netuki *netuki, bool changed)
+json_t *control_mode(
+	struct netuki *netuki, json_t *request, struct control_task **ret)
 {
-	const struct state *state = netuki->state;
-	const struct config *config = netuki->config;
-	size_t own = 0, own_local = 0, once = 0, local;
+	struct change c = {
+		.verb = &verb_mode,
+		.clear = is_set(request, "clear"),
+		.all = is_set(request, "all"),
+	};
+	json_t *error = parse_mode(request, "mode", &c.mode);
 
-	for (size_t i = 0; i < state_count(state); i++) {
-		const struct state_machine *m = state_at(state, i);
-		const struct config_machine *machine =
-			config_find_name(config, m->name);
-		struct config_resolved set;
-
-		once += m->once;
-		if (!machine || m->mode == CONFIG_MODE_UNSET)
-			continue;
-		config_resolve(config, machine, &set);
-		own++;
-		own_local += set.mode == CONFIG_MODE_LOCAL;
+	if (error)
+		return error;
+	if (c.mode == CONFIG_MODE_UNSET && !c.clear) {
+		c.bare = !c.all &&
+			 !json_array_size(json_object_get(request, "machines"));
+		if (!c.bare)
+			return control_error("which mode?");
 	}
-	local = state_all_includes_local(state) ? 0
-						: config->n_local - own_local;
-	return json_pack("{s:b, s:o, s:b, s:I, s:I, s:I, s:I}", "changed",
-		changed, "mode-for-all",
-		json_of_mode(state_mode_for_all(state)), "include-local",
-		state_all_includes_local(state), "for-all",
-		(json_int_t)(config->n_machines - own - local), "left-local",
-		(json_int_t)local, "left-own", (json_int_t)own, "boot-once",
-		(json_int_t)once);
-}
-
-/* Checked: change the modes, and answer. */
-static json_t *apply_mode(struct netuki *netuki, const json_t *request,
-	enum config_mode mode, const struct targets *targets,
-	struct control_list **ret_list)
-{
-	bool all = is_set(request, "all");
-	const char *name = config_mode_name(mode);
-	json_t *o;
-
-	if (all) {
-		/* A disk may be at stake. */
-		state_set_mode_for_all(netuki->state, mode,
-			mode == CONFIG_MODE_LOCAL ||
-				is_set(request, "include-local"));
-		if (mode == CONFIG_MODE_UNSET)
-			change_all(netuki, set_mode, &mode);
-	}
-	o = change_each(netuki, targets, set_mode, &mode);
-	if (o)
-		return o;
-	note_change(targets, all, "mode", name ? name : "cleared");
-	*ret_list = all ? list_all(netuki, has_mode)
-			: list_targets(netuki, targets);
-	return mode_json(netuki, true);
-}
-
-json_t *control_mode(struct netuki *netuki, const json_t *request,
-	struct control_list **ret_list)
-{
-	bool clear = is_set(request, "clear"), all = is_set(request, "all");
-	bool bare;
-	enum config_mode mode;
-	struct targets targets = {0};
-	json_t *answer = parse_mode(request, "mode", &mode);
-
-	if (!answer)
-		answer = find_targets(netuki, request, clear, &targets);
-	if (!answer && mode == CONFIG_MODE_UNSET && !clear) {
-		bare = !targets.n && !all;
-		answer = bare ? mode_json(netuki, false)
-			      : control_error("which mode?");
-		if (bare)
-			*ret_list = list_all(netuki, has_mode);
-	}
-	if (!answer && is_set(request, "include-local") && (!all || clear))
-		answer = control_error("include-local is for a mode for all");
-	if (!answer && mode != CONFIG_MODE_UNSET && clear)
-		answer = control_error("a mode, or clear: not both");
-	if (!answer && (targets.n != 0) == all)
-		answer = control_error(
-			all ? "machines, or all: not both" : "which machines?");
-	if (!answer)
-		answer = apply_mode(netuki, request, mode, &targets, ret_list);
-	free(targets.name);
-	return answer;
-}
-
-/* What boot-once asks for. */
-struct once {
-	enum config_mode mode;
-	const char *image; /* NULL: as otherwise */
-};
-
-static void set_once(struct state_machine *m, const void *arg)
-{
-	const struct once *once = arg;
-
-	m->once = once != NULL;
-	m->once_mode = once ? once->mode : CONFIG_MODE_UNSET;
-	m->once_image[0] = '\0';
-	if (once && once->image)
-		strcpy(m->once_image, once->image);
+	if (is_set(request, "include-local") && (!c.all || c.clear))
+		return control_error("include-local is for a mode for all");
+	if (c.mode != CONFIG_MODE_UNSET && c.clear)
+		return control_error("a mode, or clear: not both");
+	error = check_targets(request, &c);
+	return error ? error : begin(netuki, request, &c, ret);
 }
 
 static json_t *check_image(const struct images *images, const char *name)
@@ -337,87 +464,40 @@ static json_t *check_image(const struct images *images, const char *name)
 
 /* NULL, or the error. */
 static json_t *parse_once(
-	const struct netuki *netuki, const json_t *request, struct once *ret)
+	const struct netuki *netuki, const json_t *request, struct change *c)
 {
-	json_t *error = parse_mode(request, "mode", &ret->mode);
+	json_t *error = parse_mode(request, "mode", &c->mode);
 
 	if (error)
 		return error;
-	if (ret->mode != CONFIG_MODE_UNSET && ret->mode != CONFIG_MODE_IPXE &&
-		ret->mode != CONFIG_MODE_TFTP_UKI)
+	if (c->mode != CONFIG_MODE_UNSET && c->mode != CONFIG_MODE_IPXE &&
+		c->mode != CONFIG_MODE_TFTP_UKI)
 		return control_error("boot-once boots from the network: "
 				     "its mode is ipxe or tftp-uki");
-	ret->image = control_text(request, "image");
-	return ret->image ? check_image(netuki->images, ret->image) : NULL;
+	c->image = control_text(request, "image");
+	return c->image ? check_image(netuki->images, c->image) : NULL;
 }
 
-/*
- * boot-once ends with the image's last byte, which nobody sees here if another
- * server has the image. NULL, or the error.
- */
-static json_t *refuse_elsewhere(const struct netuki *netuki,
-	const struct once *once, const struct targets *targets)
+json_t *control_boot_once(
+	struct netuki *netuki, json_t *request, struct control_task **ret)
 {
-	struct config_resolved set;
+	struct change c = {
+		.verb = &verb_once,
+		.clear = is_set(request, "cancel"),
+		.all = is_set(request, "all"),
+	};
+	json_t *error = parse_once(netuki, request, &c);
+	bool asks = c.image || c.mode != CONFIG_MODE_UNSET;
 
-	for (size_t i = 0; i < targets->n && !once->image; i++) {
-		config_resolve(netuki->config,
-			config_find_name(netuki->config, targets->name[i]),
-			&set);
-		if (decide_is_elsewhere(&set))
-			return control_error("%s: another server has its image "
-					     "(`url`), so that nobody sees "
-					     "here when it was taken: "
-					     "boot-once takes an --image",
-				targets->name[i]);
-	}
-	return NULL;
-}
-
-static json_t *apply_once(struct netuki *netuki, const struct once *once,
-	const struct targets *targets, bool all, struct control_list **ret_list)
-{
-	json_t *error;
-
-	if (all)
-		change_all(netuki, set_once, once);
-	error = change_each(netuki, targets, set_once, once);
 	if (error)
 		return error;
-	note_change(targets, all, "boot-once", once ? "set" : "cancelled");
-	*ret_list = all ? list_all(netuki, has_once)
-			: list_targets(netuki, targets);
-	return json_pack("{s:b}", "changed", true);
-}
-
-json_t *control_boot_once(struct netuki *netuki, const json_t *request,
-	struct control_list **ret_list)
-{
-	bool cancel = is_set(request, "cancel"), all = is_set(request, "all");
-	struct once once = {0};
-	struct targets targets = {0};
-	json_t *answer = parse_once(netuki, request, &once);
-	bool bare = !once.image && once.mode == CONFIG_MODE_UNSET;
-
-	if (!answer)
-		answer = find_targets(netuki, request, cancel, &targets);
-	if (!answer && !cancel && !all && !targets.n && bare) {
-		answer = json_pack("{s:b}", "changed", false);
-		*ret_list = list_all(netuki, has_once);
-	}
-	if (!answer && cancel && !bare)
-		answer = control_error("an image or a mode, or cancel: not "
-				       "both");
-	if (!answer && all && !cancel)
-		answer = control_error("only cancel is for all machines");
-	if (!answer && (targets.n != 0) == all)
-		answer = control_error(
-			all ? "machines, or all: not both" : "which machines?");
-	if (!answer && !cancel)
-		answer = refuse_elsewhere(netuki, &once, &targets);
-	if (!answer)
-		answer = apply_once(
-			netuki, cancel ? NULL : &once, &targets, all, ret_list);
-	free(targets.name);
-	return answer;
+	c.bare = !c.clear && !c.all && !asks &&
+		 !json_array_size(json_object_get(request, "machines"));
+	if (c.clear && asks)
+		return control_error("an image or a mode, or cancel: not "
+				     "both");
+	if (c.all && !c.clear)
+		return control_error("only cancel is for all machines");
+	error = check_targets(request, &c);
+	return error ? error : begin(netuki, request, &c, ret);
 }

@@ -147,37 +147,38 @@ const char *control_nearest(const struct config *config, const char *who)
 	return suggest_best(&suggest);
 }
 
-json_t *control_answer(struct netuki *netuki, const json_t *request,
-	bool *ret_changed, struct control_list **ret_list)
+json_t *control_answer(struct netuki *netuki, json_t *request,
+	struct control_list **ret_list, struct control_task **ret_task)
 {
 	static const struct {
 		const char *name;
 		json_t *(*answer)(struct netuki *netuki, const json_t *request);
 		json_t *(*list)(struct netuki *netuki, const json_t *request,
 			struct control_list **ret_list);
+		json_t *(*begin)(struct netuki *netuki, json_t *request,
+			struct control_task **ret);
 	} commands[] = {
-		{"status", control_status, NULL},
-		{"machines", NULL, control_machines},
-		{"images", control_images, NULL},
-		{"explain", control_explain, NULL},
-		{"mode", NULL, control_mode},
-		{"boot-once", NULL, control_boot_once},
+		{"status", control_status, NULL, NULL},
+		{"machines", NULL, control_machines, NULL},
+		{"images", control_images, NULL, NULL},
+		{"explain", control_explain, NULL, NULL},
+		{"mode", NULL, NULL, control_mode},
+		{"boot-once", NULL, NULL, control_boot_once},
 	};
 	const char *name = control_text(request, "command");
-	json_t *answer;
 
-	*ret_changed = false;
 	*ret_list = NULL;
+	*ret_task = NULL;
 	if (!name)
 		return control_error("no command");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
 		if (strcmp(commands[i].name, name) != 0)
 			continue;
-		answer = commands[i].list
-				 ? commands[i].list(netuki, request, ret_list)
-				 : commands[i].answer(netuki, request);
-		*ret_changed = json_is_true(json_object_get(answer, "changed"));
-		return answer;
+		if (commands[i].begin)
+			return commands[i].begin(netuki, request, ret_task);
+		return commands[i].list
+			       ? commands[i].list(netuki, request, ret_list)
+			       : commands[i].answer(netuki, request);
 	}
 	return control_error("%.100s: no such command", name);
 }

@@ -12,16 +12,17 @@
 
 #include "daemon/clients.h"
 #include "daemon/control_list.h"
+#include "daemon/control_task.h"
 #include "daemon/netuki.h"
 
 /*
  * The answer to a request; a new reference. {"error": TEXT} if it cannot be
- * answered. *ret_changed: something was changed that is to be kept: the answer
- * is to be sent when it is saved (state_when_saved). *ret_list: what follows
- * the answer's own keys as "machines"; NULL: nothing does.
+ * answered. *ret_list: what follows the answer's own keys as "machines"; NULL:
+ * nothing does. Or NULL, and *ret_task will give the answer; if there
+ * "changed" is true, it is to be sent when that is saved (state_when_saved).
  */
-json_t *control_answer(struct netuki *netuki, const json_t *request,
-	bool *ret_changed, struct control_list **ret_list);
+json_t *control_answer(struct netuki *netuki, json_t *request,
+	struct control_list **ret_list, struct control_task **ret_task);
 json_t *control_event(const struct journal_event *e);
 /* The answer to `reload`, which comes later. */
 struct reload_result;
@@ -33,11 +34,11 @@ json_t *control_images(struct netuki *netuki, const json_t *request);
 json_t *control_explain(struct netuki *netuki, const json_t *request);
 json_t *control_machines(struct netuki *netuki, const json_t *request,
 	struct control_list **ret_list);
-/* "changed" in their answer tells whether they did. */
-json_t *control_mode(struct netuki *netuki, const json_t *request,
-	struct control_list **ret_list);
-json_t *control_boot_once(struct netuki *netuki, const json_t *request,
-	struct control_list **ret_list);
+/* NULL and a task, or the error. */
+json_t *control_mode(
+	struct netuki *netuki, json_t *request, struct control_task **ret);
+json_t *control_boot_once(
+	struct netuki *netuki, json_t *request, struct control_task **ret);
 
 /* Pieces. */
 json_t *control_error(const char *format, ...)

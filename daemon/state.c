@@ -47,6 +47,7 @@ struct state {
 	char *directory;
 	uint64_t changed, saved; /* generations: what is, what is on disk */
 	bool urgent;		 /* some of what is not saved */
+	unsigned held;		 /* by so many: nothing is saved now */
 	struct save *saving;
 	char problem[STATE_WHY_MAX];
 	TAILQ_HEAD(, state_waiter) waiters;
@@ -196,8 +197,20 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
 	struct state *state = arg;
 
 	(void)fd, (void)what;
-	if (!state->saving && state->changed != state->saved)
+	if (!state->saving && !state->held && state->changed != state->saved)
 		start_save(state);
+}
+
+void state_hold(struct state *state)
+{
+	state->held++;
+}
+
+void state_release(struct state *state)
+{
+	if (!--state->held && state->worker && !state->saving &&
+		state->changed != state->saved)
+		schedule(state, state->urgent ? 0 : LAZY_S);
 }
 
 const char *state_problem(const struct state *state)

@@ -78,6 +78,12 @@ bool state_put(struct state *state, const struct state_machine *machine);
  * name if it is too long.
  */
 struct state_machine state_get(const struct state *state, const char *name);
+/*
+ * Nothing is saved until as many releases have followed: the changes between
+ * them are on the disk all together, or none is.
+ */
+void state_hold(struct state *state);
+void state_release(struct state *state);
 size_t state_count(const struct state *state);
 /* In no particular order. */
 const struct state_machine *state_at(const struct state *state, size_t i);

@@ -1,4 +1,4 @@
-"""How soon netukid answers a DISCOVER, with downloads under way.
+"""How soon netukid answers a DISCOVER while it has other work.
 
 Told by a capture where the packets come in and go out, so that it is
 netukid's time and not that of the client, which shares a core with those who
@@ -7,9 +7,11 @@ runs on the machine shall not matter.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 from lab import appliance, bench, netns, paths, uki
@@ -21,8 +23,8 @@ PER_SECOND = 200
 _IMAGE = "small.efi"
 
 
-def start(lab):
-    """netukid with ten thousand machines, serving loopback as well."""
+def start(lab, machines=MACHINES):
+    """netukid with so many machines, m0 and on, serving loopback as well."""
     lab.host("netuki", f"{NETUKI_ADDRESS}/24")
     lab.host("client", "10.77.0.50/24")
     appliance.add_image(lab, _IMAGE, uki.build())
@@ -30,7 +32,7 @@ def start(lab):
             "tftp: {allow: [127.0.0.0/8]}\nmachines:\n")
     process = lab.start_netukid(appliance.config(lab, [], more + "".join(
         f"  - {{name: m{n}, mac: '52:54:00:10:{n >> 8:02x}:{n & 255:02x}'}}\n"
-        for n in range(MACHINES))), timeout=60)
+        for n in range(machines))), timeout=60)
     os.sched_setaffinity(process.pid, {0})
     os.setpriority(os.PRIO_PROCESS, process.pid, -20)
     with contextlib.suppress(FileNotFoundError):
@@ -74,6 +76,36 @@ def downloads(lab, tftp, http):
         for process in running:
             process.kill()
             process.wait()
+
+
+@contextlib.contextmanager
+def commands(lab, *lines):
+    """These commands of netukictl, one after the other, over and over; yields
+    a function that says how many have ended."""
+    ended, done, failed = threading.Event(), [], []
+
+    def run():
+        for line in itertools.cycle(lines):
+            if ended.is_set():
+                return
+            try:
+                subprocess.run(
+                    [paths.built("netukictl"), *line, "--control",
+                     lab.control], check=True, capture_output=True,
+                    timeout=60, preexec_fn=_on_other_core(None))
+            except subprocess.SubprocessError as err:
+                failed.append(err)
+                return
+            done.append(line[0])
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield lambda: len(done)
+        if failed:
+            raise RuntimeError(failed[0])
+    finally:
+        ended.set()
+        thread.join()
 
 
 def offers(lab, seconds):

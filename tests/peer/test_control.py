@@ -568,6 +568,32 @@ def test_many_machines():
         harness.equal(box.json("status")["overrides"]["modes"], 0, "cleared")
 
 
+def test_command_without_its_caller():
+    """Who goes away once it has asked leaves no half of it behind."""
+    names = [f"m{number}" for number in range(5000)]
+    machines = "".join(
+        f"  - {{name: {name}, mac: 52:54:00:01:{number // 256:02x}:"
+        f"{number % 256:02x}}}\n" for number, name in enumerate(names))
+    request = {"command": "mode", "mode": "local", "machines": names}
+
+    def modes(box):
+        return box.json("status")["overrides"]["modes"]
+    with running(machines) as box:
+        with closing(socket.socket(socket.AF_UNIX)) as client:
+            client.connect(str(box.control))
+            client.sendall(json.dumps(request).encode() + b"\n")
+        wait_for(lambda: modes(box) == 5000, "all of them")
+        # One command after the other, whoever asks first.
+        with closing(socket.socket(socket.AF_UNIX)) as client:
+            client.connect(str(box.control))
+            client.sendall(json.dumps({**request, "mode": "ipxe"}).encode()
+                           + b"\n")
+            wait_for(lambda: box.json("machines")["machines"][-1]["mode"] ==
+                     "ipxe", "the first")
+            box.ctl("mode", "--clear", "--all")
+        harness.equal(modes(box), 0, "modes in the end")
+
+
 def longest_wait(box, *args):
     """How long HTTP had to wait at most while this command ran, in s, and
     which share of the command that was."""

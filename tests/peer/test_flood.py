@@ -113,22 +113,62 @@ def test_offers_while_others_download(tftp, http):
 
     The best of five: what else the machine has to do can only add to it.
     """
-    best = None
     with Lab() as lab:
         latency.start(lab)
         with latency.downloads(lab, tftp, http):
             time.sleep(0.5)
-            for _ in range(5):
-                took = latency.offers(lab, 2)
-                best = min(best or took, took,
-                           key=lambda found: latency.part(found, 0.99))
-                if latency.part(best, 0.99) < LIMIT_US:
-                    break
+            in_time(lab)
         lab.netukid.require_running()
+
+
+def in_time(lab, are_enough=lambda: True):
+    """Fails unless the p99 is below the limit in one of five tries.
+
+    One that was not enough is none.
+    """
+    best = None
+    for _ in range(5):
+        took = latency.offers(lab, 2)
+        if not are_enough():
+            continue
+        best = min(best or took, took,
+                   key=lambda found: latency.part(found, 0.99))
+        if latency.part(best, 0.99) < LIMIT_US:
+            break
+    harness.check(best, "nothing was going on meanwhile")
     print(f"# p50 {latency.part(best, 0.5):.0f} us, "
           f"p99 {latency.part(best, 0.99):.0f} us, max {best[-1]:.0f} us")
     harness.check(latency.part(best, 0.99) < LIMIT_US,
                   "the p99 is above the limit")
+
+
+HERD = 30000
+NAMES = [f"m{number}" for number in range(HERD)]
+
+
+@harness.cases(
+    reload={"lines": [["reload"]]},
+    mode_all={"lines": [["mode", "local", "--all"],
+                        ["mode", "ipxe", "--all"]]},
+    mode_many={"lines": [["mode", "local", *NAMES], ["mode", "ipxe", *NAMES]]},
+    once_many={"lines": [["boot-once", *NAMES],
+                         ["boot-once", "--cancel", "--all"]]},
+    clear_many={"lines": [["mode", "ipxe", *NAMES],
+                          ["mode", "--clear", "--all"]]},
+    machines={"lines": [["machines", "--json"]]})
+def test_offers_while_commanded(lines):
+    """The same with 30,000 machines, while a command follows the other."""
+    with Lab() as lab:
+        latency.start(lab, HERD)
+        with latency.commands(lab, *lines) as count:
+            ended = [count()]
+
+            def is_busy():
+                ended.append(count())
+                return ended[-1] > ended[-2]
+
+            in_time(lab, is_busy)
+        lab.netukid.require_running()
 
 
 if __name__ == "__main__":

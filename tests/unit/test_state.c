@@ -367,6 +367,29 @@ static void test_burst(void **unused)
 	rig_done(&rig);
 }
 
+/* What belongs together reaches the disk together. */
+static void test_hold(void **unused)
+{
+	struct state_machine m = {.name = "lab-01", .mode = CONFIG_MODE_LOCAL};
+	struct timeval soon = {0, 50000};
+	struct rig rig;
+
+	(void)unused;
+	rig_init(&rig);
+	state_hold(rig.state);
+	state_hold(rig.state);
+	assert_true(state_put(rig.state, &m));
+	for (int i = 0; i < 2; i++) {
+		event_base_loopexit(rig.base, &soon);
+		event_base_dispatch(rig.base);
+		assert_int_equal(access(path, F_OK), -1);
+		state_release(rig.state);
+	}
+	wait_saved(&rig);
+	assert_int_equal(access(path, F_OK), 0);
+	rig_done(&rig);
+}
+
 static void test_corrupt(void **unused)
 {
 	static const struct {
@@ -525,6 +548,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_nothing_to_save, clear),
 		cmocka_unit_test_teardown(test_forget_wait, clear),
 		cmocka_unit_test_teardown(test_burst, clear),
+		cmocka_unit_test_teardown(test_hold, clear),
 		cmocka_unit_test_teardown(test_corrupt, clear),
 		cmocka_unit_test_teardown(test_too_long_an_image, clear),
 		cmocka_unit_test_teardown(test_full_disk, clear),
