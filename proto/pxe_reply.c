@@ -7,8 +7,8 @@
 
 /* A UDP payload's headers, which option 57 counts in. */
 #define PXE_IP_UDP_LEN 28
-/* What every client takes if it does not say: RFC 2131 2. */
-#define PXE_DEFAULT_SIZE      576
+/* What every client takes, whatever it says: RFC 2131 2. */
+#define PXE_LEAST_SIZE	      576
 #define PXE_DISCOVERY_CONTROL 6 /* of option 43; PXE 2.1, table 2-1 */
 
 static bool is_url(const char *file)
@@ -49,18 +49,18 @@ static bool is_sayable(const struct pxe_facts *f, const struct pxe_reply *reply)
 
 /*
  * The UDP payload that the client takes. Option 57 is the size of a message,
- * which RFC 2131 2 counts as an IP datagram (576 unless it says otherwise);
- * replies of DHCP_MIN_PACKET bytes are let through whatever it says.
+ * which RFC 2131 2 counts as an IP datagram. Every client has to take 576
+ * bytes: less is no value of it (RFC 2132 9.10), and counts as that.
  */
 static size_t payload_limit(const struct dhcp_message *m)
 {
 	const struct dhcp_option *opt = &m->opt[DHCP_OPT_MAX_SIZE];
-	size_t limit = PXE_DEFAULT_SIZE;
+	size_t limit = 0;
 
 	if (opt->data && opt->len == 2)
 		limit = (size_t)opt->data[0] << 8 | opt->data[1];
-	if (limit < DHCP_MIN_PACKET + PXE_IP_UDP_LEN)
-		return DHCP_MIN_PACKET;
+	if (limit < PXE_LEAST_SIZE)
+		limit = PXE_LEAST_SIZE;
 	limit -= PXE_IP_UDP_LEN;
 	return limit < DHCP_MAX_PACKET ? limit : DHCP_MAX_PACKET;
 }

@@ -40,12 +40,11 @@ static void touch_options(const struct dhcp_message *m)
 static size_t largest(const struct dhcp_message *m)
 {
 	const struct dhcp_option *opt = &m->opt[DHCP_OPT_MAX_SIZE];
-	size_t size = DHCP_MAX_PACKET;
+	size_t size = 0;
 
 	if (opt->len == 2)
 		size = (size_t)opt->data[0] << 8 | opt->data[1];
-	if (size < DHCP_MIN_PACKET)
-		size = DHCP_MIN_PACKET;
+	size = (size < 576 ? 576 : size) - 28; /* IP and UDP */
 	return size < DHCP_MAX_PACKET ? size : DHCP_MAX_PACKET;
 }
 

@@ -314,13 +314,9 @@ static void test_size(void **state)
 		{"URL too long", "", 255, 1472, 0},
 		{"57 = 1472", "39 02 05 c0 ", 254, 1472, 538},
 		{"57 = 65280", "39 02 ff 00 ", 254, 1472, 538},
-		{"57 = 400, full", "39 02 01 90 ", 88, 1472, 372},
-		{"57 = 400, one more", "39 02 01 90 ", 89, 1472, 0},
-		{"57 = 329, full", "39 02 01 49 ", 17, 1472, 301},
-		{"57 = 328, full", "39 02 01 48 ", 16, 1472, 300},
-		{"57 = 328, one more", "39 02 01 48 ", 17, 1472, 0},
-		{"57 = 0, full", "39 02 00 00 ", 16, 1472, 300},
-		{"57 = 0, one more", "39 02 00 00 ", 17, 1472, 0},
+		{"57 = 577", "39 02 02 41 ", 254, 1472, 538},
+		{"57 = 575 is no value", "39 02 02 3f ", 254, 1472, 538},
+		{"57 = 0 is no value", "39 02 00 00 ", 254, 1472, 538},
 		{"57 of one byte does not count", "39 01 01 ", 254, 1472, 538},
 		{"room as needed", "", 100, 384, 384},
 		{"room too small by one", "", 100, 383, 0},
@@ -482,18 +478,25 @@ static void test_vendor_option(void **state)
 /* 28: 82 comes back whole, also one that needs three options. */
 static void test_relay_info(void **state)
 {
-	/* Without 82 the reply has 306 bytes, and 57 says 65280. */
+	/* Without 82 the reply has 306 bytes. */
 	static const struct {
+		const char *option57;
 		size_t len; /* of 82 */
 		size_t want;
 	} cases[] = {
-		{1, 309},
-		{255, 563},
-		{256, 566},
-		{510, 820},
-		{600, 912},
-		{1156, 1472},
-		{1157, 0},
+		{"39 02 ff 00 ", 1, 309},
+		{"39 02 ff 00 ", 255, 563},
+		{"39 02 ff 00 ", 256, 566},
+		{"39 02 ff 00 ", 510, 820},
+		{"39 02 ff 00 ", 600, 912},
+		{"39 02 ff 00 ", 1156, 1472},
+		{"39 02 ff 00 ", 1157, 0},
+		{"39 02 02 41 ", 241, 549},
+		{"39 02 02 41 ", 242, 0},
+		{"39 02 00 00 ", 240, 548},
+		{"39 02 00 00 ", 241, 0},
+		{"", 240, 548},
+		{"", 241, 0},
 	};
 	size_t i, k;
 
@@ -502,11 +505,14 @@ static void test_relay_info(void **state)
 		const struct pxe_reply reply = {
 			OFFER, PXE_FORM_DIRECT, SERVER, TFTP_FILE};
 		uint8_t packet[HEX_MAX], out[DHCP_MAX_PACKET + 500];
-		size_t len =
-			make_request(DISCOVER PXE UUID "39 02 ff 00 ", packet);
+		char options[256];
+		size_t len;
 		struct dhcp_message m, back;
 		size_t left = cases[i].len;
 
+		(void)snprintf(options, sizeof(options), "%s%s",
+			DISCOVER PXE UUID, cases[i].option57);
+		len = make_request(options, packet);
 		packet[27] = 1; /* giaddr */
 		len--;		/* END */
 		while (left > 0) {
