@@ -170,25 +170,39 @@ static void address(const struct asked *a, const struct dhcp_heard *in,
 	}
 }
 
+/* Is it the broadcast address of a subnet of this interface? */
+static bool is_broadcast(const struct netif *netif, uint32_t addr)
+{
+	for (size_t i = 0; i < netif->n_addrs; i++) {
+		uint32_t hosts = ~netif->addr[i].mask;
+
+		/* A /31 and a /32 have none. */
+		if (hosts > 1 && addr == (netif->addr[i].addr | hosts))
+			return true;
+	}
+	return false;
+}
+
 /* Can a machine or a relay have this address? 0: it has none, which may be. */
 static bool is_possible(const struct netuki *netuki, uint32_t addr)
 {
 	uint32_t net = addr >> 24;
 
-	return !addr || (net != 0 && net != 127 && net < 224 &&
-				!netifs_have(netuki->netifs, addr));
+	if (!addr)
+		return true;
+	for (size_t i = 0; i < netifs_count(netuki->netifs); i++)
+		if (is_broadcast(netifs_at(netuki->netifs, i), addr))
+			return false;
+	return net != 0 && net != 127 && net < 224 &&
+	       !netifs_have(netuki->netifs, addr);
 }
 
 /* Is it for us: by a broadcast, or to an address of this host? */
 static bool is_to_us(
 	const struct netuki *netuki, const struct netif *netif, uint32_t to)
 {
-	if (to == INADDR_BROADCAST)
-		return true;
-	for (size_t i = 0; i < netif->n_addrs; i++)
-		if (to == (netif->addr[i].addr | ~netif->addr[i].mask))
-			return true;
-	return netifs_have(netuki->netifs, to);
+	return to == INADDR_BROADCAST || is_broadcast(netif, to) ||
+	       netifs_have(netuki->netifs, to);
 }
 
 void dhcp_answer(struct dhcp_answerer *s, const struct dhcp_heard *in,

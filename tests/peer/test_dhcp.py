@@ -236,6 +236,22 @@ def test_relayed_packet_for_another():
             harness.equal(relay.replies(0.7, NETUKI_ADDRESS), [], "answers")
 
 
+def test_forged_addresses():
+    """Nobody has the reply sent to all, to ourselves, or anywhere else."""
+    forged = ("127.0.0.1", "255.255.255.255", "224.0.0.1", "0.0.0.1",
+              "10.77.0.255", NETUKI_ADDRESS)
+    with lab_with_client() as (lab, client), \
+            dhcp.Client(lab.ns("client"), 67) as relay:
+        for at in (12, 24):  # ciaddr, giaddr
+            for address in forged:
+                packet = bytearray(dhcp.discover(MAC))
+                packet[at:at + 4] = socket.inet_aton(address)
+                client.send(bytes(packet))
+        good = ask(client, dhcp.discover(MAC, xid=77))
+        harness.equal(good and good["xid"], 77, "the first answer")
+        harness.equal(relay.replies(0.2, NETUKI_ADDRESS), [], "as a relay")
+
+
 # Others on the wire.
 
 def lines(lab, words):
