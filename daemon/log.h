@@ -4,11 +4,18 @@
  * Under systemd (JOURNAL_STREAM is set) lines carry the "<n>" prefixes that
  * the journal reads as levels; else a time stamp. The handler that knows the
  * client logs, once; helpers return errors instead.
+ *
+ * While the loop runs, the lines of one of its turns go out together, at its
+ * end; a warning goes at once, with all before it. Nobody waits for who reads
+ * them: what is too much for him is left out, and counted. Of one thread, the
+ * loop's.
  */
 #ifndef DAEMON_LOG_H
 #define DAEMON_LOG_H
 
 #include <stdbool.h>
+
+struct event_base;
 
 enum log_level {
 	LOG_LEVEL_ERROR,
@@ -18,6 +25,10 @@ enum log_level {
 };
 
 void log_init(bool debug);
+/* From now on in turns of this loop; if memory is short, each at once. */
+void log_begin_turns(struct event_base *base);
+/* Before the loop is freed; all that waits goes out. */
+void log_end_turns(void);
 bool log_is_debug(void);
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

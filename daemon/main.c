@@ -382,7 +382,9 @@ static void run(struct netuki *netuki)
 		say_hello(netuki);
 		hold_hangup(SIG_UNBLOCK);
 		notify_state("READY=1");
+		log_begin_turns(netuki->base);
 		event_base_dispatch(netuki->base);
+		log_end_turns();
 		notify_state("STOPPING=1");
 	}
 	if (watchdog)

@@ -334,6 +334,35 @@ def test_full_disk():
         harness.check(check_history(box.state) >= 10, "the boots meanwhile")
 
 
+def test_nobody_reads_the_log():
+    """Standard error is a pipe that is full: boots go on, and it is told."""
+    source = random.Random(2)
+    with Loopback(loopback_machines()) as box:
+        log = box.tmp / "netukid-1.log"
+        os.mkfifo(log)
+        with open(os.open(log, os.O_RDONLY | os.O_NONBLOCK), "rb", 0) as pipe:
+            box.start()
+            log.unlink()
+            log.touch()
+            for _ in range(800):
+                by_script(box, source)()
+            fetch.tftp((SERVER, box.tftp), "images/x.efi")
+            said = bytearray()
+
+            def is_told():
+                said.extend(pipe.read() or b"")
+                return b" lines were left out here: nobody read" in said
+
+            until(is_told, "that lines are missing")
+            # They count from where the pipe and the buffer were full.
+            harness.check(said.count(b"\n") > 1000, "lines before that")
+            by_script(box, source)()
+            begin = time.monotonic()
+            harness.equal(box.netukid.stop(grace=10), 0, "exit status")
+            harness.check(time.monotonic() - begin < 5, "ends late")
+            harness.check(b"SIGTERM: ending" in pipe.read(), "its last line")
+
+
 class Download(threading.Thread):
     """A slow download in a thread: at least SECONDS for SIZE bytes."""
 
