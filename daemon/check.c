@@ -5,24 +5,51 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/names.h"
 #include "daemon/decide.h"
 #include "daemon/extra.h"
 #include "daemon/socket.h"
 
-static void check_image(const struct config *config,
-	const struct images *images, const char *name, struct config_at at,
-	struct config_report *report)
+/* What check_settings needs of check_config's. */
+struct checked_files {
+	const struct config *config;
+	const struct images *images;
+	bool may_come;
+	struct config_report *report;
+};
+
+/* The image that was perhaps meant; NULL: none, or it would be said nowhere. */
+static const char *nearest(const struct checked_files *c, const char *name)
 {
-	const struct image *image = images_find_any(images, name);
+	struct suggest suggest;
+
+	if (c->report->n == CONFIG_REPORT_MAX)
+		return NULL;
+	suggest_init(&suggest, name);
+	for (size_t i = 0; i < c->images->n; i++)
+		suggest_try(&suggest, c->images->image[i]->name);
+	return suggest_best(&suggest);
+}
+
+static void check_image(
+	const struct checked_files *c, const char *name, struct config_at at)
+{
+	const struct image *image = images_find_any(c->images, name);
+	const char *near;
 
 	if (strchr(name, '/')) /* another server's */
 		return;
-	if (!image)
-		config_report_add(report, config, at, false,
-			"image: %s is not in %s", name, config->images);
-	else if (image->state == IMAGE_STATE_REFUSED)
-		config_report_add(report, config, at, false,
+	if (image && image->state == IMAGE_STATE_REFUSED)
+		config_report_add(c->report, c->config, at, c->may_come,
 			"image: %s cannot be booted: %s", name, image->why);
+	if (image)
+		return;
+	near = nearest(c, name);
+	config_report_add(c->report, c->config, at, c->may_come,
+		"image: %s is not in %s%s%s%s%s", name, c->config->images,
+		near ? ": did you mean '" : "", near ? near : "",
+		near ? "'?" : "",
+		c->may_come && !near ? "; it is booted once it is there" : "");
 }
 
 /* One that comes late is served then: a warning. */
@@ -37,14 +64,13 @@ static void check_file(const struct config *config,
 }
 
 /* The same image is named by many machines: each place is told apart. */
-static void check_settings(const struct config *config,
-	const struct images *images, const struct config_settings *set,
-	struct config_report *report)
+static void check_settings(
+	const struct checked_files *c, const struct config_settings *set)
 {
 	if (set->image)
-		check_image(config, images, set->image, set->image_at, report);
+		check_image(c, set->image, set->image_at);
 	for (size_t i = 0; set->files && i < set->files->n; i++)
-		check_file(config, &set->files->file[i], report);
+		check_file(c->config, &set->files->file[i], c->report);
 }
 
 /* What the settings of one machine come to, and their image, which is READY. */
@@ -276,8 +302,9 @@ static void check_directory(
 
 void check_config(const struct config *config, const struct images *images,
 	const struct loaders *loaders, const struct netifs *netifs,
-	struct config_report *report)
+	bool may_come, struct config_report *report)
 {
+	const struct checked_files files = {config, images, may_come, report};
 	const char *told[ARCH_MAX] = {0};
 	const struct checked all = {
 		.config = config,
@@ -287,13 +314,11 @@ void check_config(const struct config *config, const struct images *images,
 	};
 
 	check_directory(config, report);
-	check_settings(config, images, &config->defaults, report);
+	check_settings(&files, &config->defaults);
 	for (size_t i = 0; i < config->n_groups; i++)
-		check_settings(
-			config, images, config->groups[i].settings, report);
+		check_settings(&files, config->groups[i].settings);
 	for (size_t i = 0; i < config->n_machines; i++) {
-		check_settings(
-			config, images, config->machines[i].settings, report);
+		check_settings(&files, config->machines[i].settings);
 		check_machine(all, images, &config->machines[i]);
 	}
 	if (config->unknown == CONFIG_UNKNOWN_DEFAULT)

@@ -13,12 +13,12 @@
 
 /*
  * Errors: an image that a machine, a group or the defaults name and that
- * cannot be had. Warnings: what will disappoint. loaders and netifs may be
- * NULL.
+ * cannot be had; a warning with may_come. Warnings: what will disappoint.
+ * loaders and netifs may be NULL.
  */
 void check_config(const struct config *config, const struct images *images,
 	const struct loaders *loaders, const struct netifs *netifs,
-	struct config_report *report);
+	bool may_come, struct config_report *report);
 
 /*
  * Warnings for ports that another program holds, but for a netukid: it may be

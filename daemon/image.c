@@ -349,7 +349,8 @@ void image_set_digest(struct image *image, const struct digest *digest, int err)
 		image->digest = *digest;
 	if (!image->is_checked_next)
 		return;
-	image->is_checked_next = false;
+	/* After an error it is the next thing still. */
+	image->is_checked_next = err != 0;
 	if (err) {
 		image->state = IMAGE_STATE_REFUSED;
 		snprintf(image->why, sizeof(image->why),

@@ -89,7 +89,7 @@ static bool take_images(struct images *images, struct images_read *r)
 	bool again = r->again;
 
 	/* The old catalogue is better than none. */
-	if (!list || r->failed) {
+	if (!list || r->error) {
 		free(list);
 		return true;
 	}
@@ -102,6 +102,7 @@ static bool take_images(struct images *images, struct images_read *r)
 		struct image *image = *from;
 
 		*from = NULL;
+		image->digest_tried = false;
 		list[images->n++] = image;
 		if (p->watch && !image->must_match &&
 			images_watch_is_written(p->watch, image->name))
@@ -172,7 +173,7 @@ static void hash_next(
 		enum image_state before = image->state;
 		struct digest digest;
 
-		if (!image->file || image->has_digest || image->digest_error)
+		if (!image->file || image->has_digest || image->digest_tried)
 			continue;
 		if ((!hashed || hashed == image->file) &&
 			digester_find(image->file, &digest)) {
@@ -194,13 +195,18 @@ static void on_digest(void *arg, const struct file *file, int err)
 {
 	struct images *images = arg;
 
-	for (size_t i = 0; err && i < images->n; i++)
-		if (images->image[i]->file == file) {
-			image_set_digest(images->image[i], NULL, err);
+	for (size_t i = 0; err && i < images->n; i++) {
+		struct image *image = images->image[i];
+
+		if (image->file != file)
+			continue;
+		if (image->digest_error != err)
 			log_warn("image %s: its digest could not be computed: "
 				 "%s",
-				images->image[i]->name, strerror(-err));
-		}
+				image->name, strerror(-err));
+		image->digest_tried = true;
+		image_set_digest(image, NULL, err);
+	}
 	hash_next(images, file, true);
 }
 
@@ -264,7 +270,7 @@ static void take(struct images *images, struct images_read *r)
 		memcpy(said[i].why, image->why, sizeof(image->why));
 	}
 	again = take_images(images, r);
-	if (p->watch && r->failed)
+	if (p->watch && r->error)
 		images_watch_again(p->watch);
 	else if (p->watch)
 		images_watch_took(p->watch, &r->layouts, again);
@@ -278,21 +284,24 @@ static void take(struct images *images, struct images_read *r)
 	free(said);
 }
 
-/* Read it here and now. */
-static void read_now(struct images *images)
+/* Read it here and now. 0 or -errno. */
+static int read_now(struct images *images)
 {
 	struct images_private *p = images->private;
 	struct images_read *r = images_read_new(images, p->directory, p->watch);
+	int err = -ENOMEM;
 
 	if (p->running)
 		p->running->stale = true;
 	if (r) {
 		images_read_run(r);
 		take(images, r);
+		err = r->error;
 	} else if (p->watch) {
 		images_watch_again(p->watch);
 	}
 	images_read_free(r);
+	return err;
 }
 
 static void refresh(void *arg);
@@ -357,6 +366,7 @@ int images_new(struct event_base *base, struct worker *worker,
 {
 	struct images *images = calloc(1, sizeof(*images));
 	struct images_private *p = calloc(1, sizeof(*p));
+	int err;
 
 	if (!images || !p || !(p->directory = strdup(directory))) {
 		free(images);
@@ -378,7 +388,11 @@ int images_new(struct event_base *base, struct worker *worker,
 	}
 	if (base)
 		images_watch_directory(p->watch, directory);
-	read_now(images);
+	err = read_now(images);
+	if (err && !base) {
+		images_free(images);
+		return err;
+	}
 	*ret = images;
 	return 0;
 }

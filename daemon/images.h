@@ -60,7 +60,8 @@ struct image {
 	/* SHA-256 of the whole file, once it has been computed. */
 	bool has_digest;
 	struct digest digest;
-	int digest_error; /* -errno, if it could not be */
+	int digest_error;  /* -errno, if it could not be */
+	bool digest_tried; /* and was not, since the directory was read */
 	/* OCI: what it must be, before the image is READY. */
 	bool must_match;
 	bool is_checked_next; /* PENDING for nothing but that */
@@ -77,8 +78,9 @@ struct images {
 /*
  * Read the directory. base and worker may be NULL: once, without watching and
  * without computing digests (those that this process knows are used). A
- * directory that is not there is an empty catalogue. 0 or -errno. The
- * catalogue must be freed before the worker.
+ * directory that is not there is an empty catalogue; one that cannot be read
+ * to its end is an error if it is read once, else it is read again soon. 0 or
+ * -errno. The catalogue must be freed before the worker.
  */
 int images_new(struct event_base *base, struct worker *worker,
 	const char *directory, struct images **ret);

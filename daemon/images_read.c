@@ -247,10 +247,19 @@ void images_read_run(struct images_read *r)
 	DIR *dir = opendir(r->directory);
 	struct dirent *entry;
 
-	r->failed = !dir && file_is_shortage(-errno);
-	while (dir && (entry = readdir(dir)))
+	if (!dir && file_is_shortage(-errno))
+		r->error = -errno;
+	while (dir) {
+		errno = 0;
+		entry = readdir(dir);
+		if (!entry)
+			break;
 		if (entry->d_name[0] != '.')
 			look_at(r, entry->d_name);
+	}
+	/* What a broken list leaves out is not gone for that. */
+	if (dir && errno && errno != ENOENT)
+		r->error = -errno;
 	if (dir)
 		closedir(dir);
 }

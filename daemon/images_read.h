@@ -31,8 +31,8 @@ struct images_read {
 	struct images_read_old *old; /* in the catalogue's order, by name */
 
 	/* What images_read_run() found. */
-	bool failed; /* for want of memory or descriptors: it says nothing */
-	bool again;  /* some of it is to be looked at again in a second */
+	int error;  /* -errno: it was not read to its end, and says nothing */
+	bool again; /* some of it is to be looked at again in a second */
 	bool too_many;
 	size_t n_stray;
 	size_t n;

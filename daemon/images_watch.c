@@ -1,5 +1,6 @@
 #include "daemon/images_watch.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/clock.h"
+#include "daemon/log.h"
 
 #define MAX_WRITERS	  64
 #define WRITER_TIMEOUT_US 60000000u
@@ -350,6 +352,11 @@ struct images_watch *images_watch_new(
 	w->arg = arg;
 	w->wd = w->parent = w->mounts = -1;
 	w->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (w->inotify < 0)
+		log_error("images: cannot be watched: inotify: %s: the user's "
+			  "other programs may hold too many "
+			  "(fs.inotify.max_user_instances)",
+			strerror(errno));
 	w->again = evtimer_new(base, on_again, w);
 	w->look = event_new(base, -1, EV_PERSIST, on_look, w);
 	if (w->inotify >= 0)

@@ -11,8 +11,8 @@
 
 struct loader {
 	char *path;
-	const char *name; /* its last part */
-	struct file *file;
+	const char *name;  /* its last part */
+	struct file *file; /* NULL: it was not there yet */
 	struct view *view; /* of the file; NULL: not asked for yet */
 	char *signer;	   /* NULL: it is not signed */
 };
@@ -48,81 +48,93 @@ static void find_signer(struct loader *loader)
 	free(head);
 }
 
-static void add(struct loaders *loaders, const struct config *config,
-	const char *path, struct config_at at, struct config_report *report)
-{
-	struct loader *loader;
-	const char *name;
-	int err;
+/* What collecting them needs. */
+struct collecting {
+	struct loaders *loaders;
+	const struct config *config;
+	bool may_come;
+	struct config_report *report;
+};
 
-	if (!path)
-		return;
-	name = base_name(path);
+/* Has it a place, or can it have none? */
+static bool is_settled(
+	const struct collecting *c, const char *path, struct config_at at)
+{
+	const struct loaders *loaders = c->loaders;
+	const char *name = base_name(path);
+
 	for (size_t i = 0; i < loaders->n; i++) {
 		if (strcmp(loaders->loader[i].path, path) == 0)
-			return;
+			return true;
 		if (strcmp(loaders->loader[i].name, name) == 0) {
-			config_report_add(report, config, at, false,
+			config_report_add(c->report, c->config, at, false,
 				"loader %s: %s has the same file name: clients "
 				"ask by file name, so give one another name",
 				path, loaders->loader[i].path);
-			return;
+			return true;
 		}
 	}
-	if (loaders->n == LOADERS_MAX) {
-		config_report_add(report, config, at, false,
+	if (loaders->n == LOADERS_MAX)
+		config_report_add(c->report, c->config, at, false,
 			"loader %s: more than %d different loaders", path,
 			LOADERS_MAX);
+	return loaders->n == LOADERS_MAX;
+}
+
+static void add(
+	const struct collecting *c, const char *path, struct config_at at)
+{
+	struct loaders *loaders = c->loaders;
+	struct loader *loader;
+	int err;
+
+	if (!path || is_settled(c, path, at))
 		return;
-	}
 	loader = &loaders->loader[loaders->n];
 	err = file_open(path, &loader->file);
-	if (err) {
-		if (at.line)
-			config_report_add(report, config, at, false,
-				"loader %s: %s", path,
-				err == -EINVAL ? "not a regular file"
-					       : strerror(-err));
+	if (err && !at.line)
 		return;
-	}
+	if (err)
+		config_report_add(c->report, c->config, at, c->may_come,
+			"loader %s: %s%s", path,
+			err == -EINVAL ? "not a regular file" : strerror(-err),
+			c->may_come ? "; it is served once it is there" : "");
 	loader->path = strdup(path);
 	if (!loader->path) {
 		file_unref(loader->file);
 		loader->file = NULL;
-		config_report_add(report, config, at, false, "loader %s: %s",
-			path, strerror(ENOMEM));
+		config_report_add(c->report, c->config, at, false,
+			"loader %s: %s", path, strerror(ENOMEM));
 		return;
 	}
 	loader->name = base_name(loader->path);
-	find_signer(loader);
+	if (loader->file)
+		find_signer(loader);
 	loaders->n++;
 }
 
-static void add_settings(struct loaders *loaders, const struct config *config,
-	const struct config_settings *set, struct config_report *report)
+static void add_settings(
+	const struct collecting *c, const struct config_settings *set)
 {
 	for (int arch = 0; arch < ARCH_MAX; arch++)
-		add(loaders, config, set->loader[arch], set->loaders_at,
-			report);
+		add(c, set->loader[arch], set->loaders_at);
 }
 
-struct loaders *loaders_new(
-	const struct config *config, struct config_report *report)
+struct loaders *loaders_new(const struct config *config, bool may_come,
+	struct config_report *report)
 {
 	struct loaders *loaders = calloc(1, sizeof(*loaders));
+	const struct collecting c = {loaders, config, may_come, report};
 
 	if (!loaders)
 		return NULL;
 	for (int arch = 0; arch < ARCH_MAX; arch++)
-		add(loaders, config, config->loaders[arch],
-			config->loaders_at[arch], report);
-	add_settings(loaders, config, &config->defaults, report);
+		add(&c, config->loaders[arch], config->loaders_at[arch]);
+	add_settings(&c, &config->defaults);
 	for (size_t i = 0; i < config->n_groups; i++)
-		add_settings(
-			loaders, config, config->groups[i].settings, report);
+		add_settings(&c, config->groups[i].settings);
 	for (size_t i = 0; i < config->n_machines; i++)
-		add_settings(
-			loaders, config, config->machines[i].settings, report);
+		add_settings(&c, config->machines[i].settings);
 	return loaders;
 }
 
@@ -148,7 +160,7 @@ struct view *loaders_view(struct loaders *loaders, const char *name)
 
 		if (strcmp(loader->name, name) != 0)
 			continue;
-		if ((stat(loader->path, &st) < 0 ||
+		if ((!loader->file || stat(loader->path, &st) < 0 ||
 			    !file_is_at(loader->file, &st)) &&
 			file_open(loader->path, &fresh) == 0) {
 			file_unref(loader->file);
@@ -157,6 +169,8 @@ struct view *loaders_view(struct loaders *loaders, const char *name)
 			view_unref(loader->view);
 			loader->view = NULL;
 		}
+		if (!loader->file)
+			return NULL;
 		/* One for all: by that TFTP knows what it has read already. */
 		if (!loader->view) {
 			loader->view = view_new("application/efi");

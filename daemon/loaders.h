@@ -12,12 +12,12 @@
 struct loaders;
 
 /*
- * Collect them. Problems (not there, two of one name) go to the report:
- * those that the configuration names as errors; the default ones that are
- * not installed are left out.
+ * Collect them. Problems (not there, two of one name) go to the report as
+ * errors, one that is not there as a warning with may_come: it is served once
+ * it is. Default ones that are not installed are left out.
  */
-struct loaders *loaders_new(
-	const struct config *config, struct config_report *report);
+struct loaders *loaders_new(const struct config *config, bool may_come,
+	struct config_report *report);
 void loaders_free(struct loaders *loaders);
 /* The loader's bytes; NULL if there is none of this name. */
 struct view *loaders_view(struct loaders *loaders, const char *name);

@@ -405,7 +405,9 @@ int main(int argc, char **argv)
 		return inspect_file(options.inspect, options.json);
 	log_init(options.debug);
 	netuki.config_path = options.config;
-	reading_take(options.config, options.check, &reading);
+	reading_take(options.config,
+		options.check ? READING_AIM_CHECK : READING_AIM_START,
+		&reading);
 	if (reading.config && options.check)
 		check_ports(reading.config, &reading.report);
 	print_report(&reading.report);

@@ -59,22 +59,29 @@ struct reloader {
 };
 
 /* Once, without watching. */
-static void read_once(const char *path, bool hash, struct reading *r,
+static void read_once(const char *path, enum reading_aim aim, struct reading *r,
 	const struct check_client *clients, size_t n_clients)
 {
 	struct config *config = config_load(path, &r->report);
+	bool may_come = aim == READING_AIM_START;
 	struct images *images = NULL;
 	struct netifs *netifs = NULL;
+	int err;
 
 	if (!config)
 		return;
-	r->loaders = loaders_new(config, &r->report);
+	r->loaders = loaders_new(config, may_come, &r->report);
 	r->pins = pins_new(config);
-	if (images_new(NULL, NULL, config->images, &images) == 0 &&
-		netifs_new(NULL, config, &netifs) == 0) {
-		if (hash)
+	err = images_new(NULL, NULL, config->images, &images);
+	if (err)
+		config_report_add(&r->report, config, config->images_at,
+			may_come, "images: %s cannot be read: %s",
+			config->images, strerror(-err));
+	if (!err && netifs_new(NULL, config, &netifs) == 0) {
+		if (aim == READING_AIM_CHECK)
 			images_hash(images, check_wants_digest, config);
-		check_config(config, images, r->loaders, netifs, &r->report);
+		check_config(config, images, r->loaders, netifs, may_come,
+			&r->report);
 		check_seen(config, images, clients, n_clients, &r->report);
 	}
 	r->n_images = 0;
@@ -112,9 +119,9 @@ static bool is_regular(const char *path)
  * Read, and watch what was read. What was not watched before may have changed
  * in between: then it is read again.
  */
-static void read_and_watch(const char *path, bool hash, struct reading *r,
-	const struct config_watch *armed, const struct check_client *clients,
-	size_t n_clients)
+static void read_and_watch(const char *path, enum reading_aim aim,
+	struct reading *r, const struct config_watch *armed,
+	const struct check_client *clients, size_t n_clients)
 {
 	struct config_watch *watch;
 	bool changed = true;
@@ -124,7 +131,7 @@ static void read_and_watch(const char *path, bool hash, struct reading *r,
 
 		forget_reading(r);
 		clock_gettime(CLOCK_REALTIME_COARSE, &since);
-		read_once(path, hash, r, clients, n_clients);
+		read_once(path, aim, r, clients, n_clients);
 		if (r->inotify < 0 || !is_regular(path))
 			return;
 		watch = config_watch_new(r->inotify, &r->report);
@@ -138,12 +145,12 @@ static void read_and_watch(const char *path, bool hash, struct reading *r,
 	}
 }
 
-void reading_take(const char *path, bool hash, struct reading *ret)
+void reading_take(const char *path, enum reading_aim aim, struct reading *ret)
 {
 	*ret = (struct reading){
 		.inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
 	config_report_init(&ret->report);
-	read_and_watch(path, hash, ret, NULL, NULL, 0);
+	read_and_watch(path, aim, ret, NULL, NULL, 0);
 }
 
 void reading_done(struct reading *r)
@@ -282,7 +289,7 @@ static void job_work(void *arg)
 {
 	struct job *job = arg;
 
-	read_and_watch(job->path, false, &job->reading, job->armed,
+	read_and_watch(job->path, READING_AIM_RELOAD, &job->reading, job->armed,
 		job->clients, job->n_clients);
 }
 

@@ -22,13 +22,24 @@ struct reading {
 	struct config_watch *watch;
 };
 
+/* What a reading is for. */
+enum reading_aim {
+	/* Images and loaders that are not there may still be mounted. */
+	READING_AIM_START,
+	READING_AIM_RELOAD,
+	/*
+	 * Digests that are not known and that something depends on are
+	 * computed, which may take as long as reading the images takes; the
+	 * others wait for no more than the heads of files.
+	 */
+	READING_AIM_CHECK
+};
+
 /*
- * Read the file at start, check what it refers to, and begin to watch all that
- * was read. hash: compute digests that are not known and that something
- * depends on, which may take as long as reading the images takes; without,
- * nothing waits for more than the heads of files. For reading_done.
+ * Read the file, check what it refers to, and begin to watch all that was
+ * read. For reading_done.
  */
-void reading_take(const char *path, bool hash, struct reading *ret);
+void reading_take(const char *path, enum reading_aim aim, struct reading *ret);
 /* Frees all that is left in it. */
 void reading_done(struct reading *reading);
 

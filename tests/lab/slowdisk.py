@@ -8,9 +8,10 @@
 
 SlowFolder is FUSE, which this program serves, each read after a delay: what
 changes in CONTENTS is seen below path, if after a while, and inotify does not
-tell of it; RWF_NOWAIT is not supported.  SlowDisk is ext4 on a loop device,
-whose file is in a SlowFolder: so the kernel has a page cache with misses,
-read-ahead and RWF_NOWAIT.
+tell of it; RWF_NOWAIT is not supported.  While CONTENTS has a file .no-reads,
+reads beyond the first MiB fail; with .no-lists, lists of names break off after
+the first.  SlowDisk is ext4 on a loop device, whose file is in a SlowFolder: so
+the kernel has a page cache with misses, read-ahead and RWF_NOWAIT.
 
 Mounts are made in a mount namespace of the test's own, and are gone with it.
 """
@@ -80,10 +81,19 @@ class Server:
         return struct.pack("<QQQQII", node, 0, VALID_S, VALID_S, 0, 0) + \
             self._attr(node)
 
+    def _fails(self, what):
+        """Whether there are to be errors of WHAT."""
+        return os.path.exists(os.path.join(self._path[1], f".no-{what}"))
+
     def _list(self, offset, size):
         """Directory entries from the one of this number on."""
         out = b""
         names = sorted(os.listdir(self._path[1]))
+        if self._fails("lists"):
+            if offset:
+                print("a list broke off", flush=True)
+                raise OSError(errno.EIO, "no lists")
+            names = names[:1]
         for number, name in enumerate(names[offset:], offset + 1):
             raw = os.fsencode(name)
             entry = struct.pack("<QQII", number, number, len(raw), 0) + raw
@@ -113,6 +123,8 @@ class Server:
             if code == READDIR:
                 return self._list(offset, size)
             time.sleep(self._delay)
+            if offset >= 1 << 20 and self._fails("reads"):
+                raise OSError(errno.EIO, "no reads")
             return os.pread(file, size, offset)
         if code == STATFS:
             return bytes(80)
@@ -176,6 +188,10 @@ class SlowFolder:
             self.__exit__()
             raise
         return self
+
+    def output(self):
+        """What the server has said."""
+        return self._log.read_text()
 
     def __exit__(self, *_):
         # What still reads gets an error once nobody answers any more.

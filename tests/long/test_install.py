@@ -215,6 +215,35 @@ def test_removed_it_keeps_what_a_person_made():
         harness.equal(mode(box), "tftp-uki", "mode of the new installation")
 
 
+def test_images_are_mounted_after_it():
+    """As from a file server that boot does not wait for."""
+    with clean_machine() as (lab, box):
+        install(box, package())
+        images = "/var/lib/netuki/images"
+        configure(box)
+        box.run("mkdir", "/root/share")
+        box.run("mv", f"{images}/debian.efi", "/root/share")
+        box.run("systemctl", "restart", "netukid")
+        process = service(box)
+        harness.check(f"image: debian.efi is not in {images}; it is booted "
+                      "once it is there" in log(box), log(box))
+        box.run("mount", "--bind", "/root/share", images)
+        deadline = time.monotonic() + 60
+        while '"state": "ready"' not in box.out("netukictl", "images",
+                                                "--json"):
+            harness.check(time.monotonic() < deadline, log(box))
+            time.sleep(0.2)
+        fetch(lab).wait(60)
+        harness.check((lab.tmp / "fetched").read_bytes() == box.path(
+            "root/share/debian.efi").read_bytes(), "another file")
+        harness.equal(service(box), process, "the process")
+        # A file that is wrong still ends it, and says why.
+        box.path("etc/netuki/netuki.yaml").write_text("frob: 1\n")
+        box.run("systemctl", "restart", "netukid", check=False)
+        harness.check("/etc/netuki/netuki.yaml:1:1: unknown key 'frob'"
+                      in log(box), log(box))
+
+
 def test_stopped_loop_is_ended_and_started_again():
     with clean_machine() as (_, box):
         install(box, package())

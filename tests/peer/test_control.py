@@ -1126,12 +1126,43 @@ def test_check():
         box.start()
         harness.equal(check(box), (0, f"{ok}\n", ""), "while it runs itself")
         box.stop()
+        box.image("y.efi", pe.uki())
+        box.write_config(MACHINES, "defaults: {image: Y.eif}\n")
+        status, out, said = check(box)
+        harness.check(re.search(r"image: Y\.eif is not in \S+: did you mean "
+                                r"'y\.efi'\?\n", said), said)
+        box.write_config(MACHINES)
         shutil.rmtree(box.images)
         status, out, said = check(box)
         harness.equal((status, out), (1, ""), "without images")
         harness.check(f"warning: images: there is no {box.images}\n" in said
                       and f"image: x.efi is not in {box.images}\n" in said,
                       said)
+
+
+def test_starts_before_its_disk_is_mounted():
+    """What is missing is told of, and taken up when it comes."""
+    with Loopback(MACHINES) as box:
+        parts = {part: box.tmp / f"{part.name}.away" for part in (
+            box.images, box.tmp / "loader.efi")}
+        for part, away in parts.items():
+            part.rename(away)
+        harness.equal(check(box)[0], 1, "status of --check")
+        box.start()
+        for words in (f"warning: images: there is no {box.images}\n",
+                      f"warning: image: x.efi is not in {box.images}; it is "
+                      "booted once it is there\n",
+                      f"warning: loader {box.tmp}/loader.efi: No such file or "
+                      "directory; it is served once it is there\n"):
+            harness.check(words in box.log(), box.log())
+        harness.equal(box.fetch_tftp("loader.kpxe"), b"a loader", "a loader")
+        harness.check("/x.efi" not in script(box, "lab-01"), "its script")
+        harness.check("x.efi is not in" in box.refused("reload"), "a reload")
+        for part, away in parts.items():
+            away.rename(part)
+        wait_for(lambda: "/x.efi" in script(box, "lab-01"), "the image")
+        harness.equal(box.fetch_tftp("loader.efi"), b"MZ a loader", "a loader")
+        box.ctl("reload")
 
 
 def test_configuration_from_a_pipe():

@@ -2,6 +2,7 @@
 """While a file comes from a slow disk or server, nobody else waits for it."""
 
 import contextlib
+import hashlib
 import json
 import os
 import random
@@ -17,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lab import appliance, dhcp, fetch, harness, netns, pe  # noqa: E402
 from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
+from lab.loopback import Loopback  # noqa: E402
 from lab.slowdisk import SlowDisk, SlowFolder  # noqa: E402
 
 MAC = "52:54:00:aa:00:01"
@@ -276,6 +278,57 @@ def file_server(lab, contents):
     print(f"# longest while images change: {worst * 1000:.1f} ms")
     wait_images(lab, 30, lambda images: set(images) == wanted)
     harness.check(worst < 0.5, f"someone waited {worst:.1f} s")
+
+
+def test_file_server_with_errors():
+    """What failed is tried again; what a broken list leaves out is not gone."""
+    work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
+    try:
+        contents = work / "contents"
+        contents.mkdir()
+        for name in ("a", "b"):
+            pe.write(contents / f"{name}.efi", pe.uki(name, 3 << 20))
+        digest = hashlib.sha256((contents / "b.efi").read_bytes()).hexdigest()
+        with SlowFolder(work, contents, 0) as remote, Loopback() as box:
+            box.images = remote.path
+            box.write_config(f"  - {{name: lab-01, mac: '{MAC}', "
+                             f"image: b.efi, sha256: {digest}}}\n", "")
+            errors(remote, contents, box)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def wait_until(truth, what):
+    """Waits until TRUTH() is true."""
+    until = time.monotonic() + 30
+    while not truth():
+        harness.check(time.monotonic() < until, f"not in time: {what}")
+        time.sleep(0.05)
+
+
+def errors(remote, contents, box):
+    """The test, with images that a file server has, at first unreadable."""
+    script = f"/ipxe/{MAC}?arch=x86_64&platform=efi"
+    (contents / ".no-reads").touch()
+    box.start()
+    wait_until(lambda: "image b.efi: its digest could not be computed: "
+               "Input/output error" in box.log(), "the error")
+    harness.check(b"could not be computed" in box.get(script), "the script")
+    (contents / ".no-reads").unlink()
+    box.ctl("reload")
+    wait_until(lambda: b"/b.efi" in box.get(script), "its script")
+    (contents / ".no-lists").touch()
+    said = box.refused("reload")
+    harness.check(f"{remote.path} cannot be read: Input/output error" in said,
+                  said)
+    # The next is netukid's own look at what a file server has.
+    count = remote.output().count("broke off")
+    wait_until(lambda: remote.output().count("broke off") > count + 1, "looks")
+    harness.check("gone" not in box.log(), box.log())
+    (contents / ".no-lists").unlink()
+    (contents / "a.efi").unlink()
+    wait_until(lambda: "image a.efi: gone" in box.log(), "a.efi to go")
+    harness.check(b"/b.efi" in box.get(script), "its script")
 
 
 if __name__ == "__main__":

@@ -477,7 +477,7 @@ static void test_check(void **state)
 
 	(void)state;
 	config_report_init(&report);
-	check_config(config, images, NULL, NULL, &report);
+	check_config(config, images, NULL, NULL, false, &report);
 	for (size_t i = 0; i < report.n; i++) {
 		bool known = false;
 
