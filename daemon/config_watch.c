@@ -289,8 +289,8 @@ static bool matters(
 {
 	if (e->mask & IN_Q_OVERFLOW)
 		return true;
-	if (!has_wd(w, e->wd))
-		return loose;
+	if (!has_wd(w, e->wd)) /* or it is one that was let go */
+		return loose && !(e->mask & IN_IGNORED);
 	for (size_t i = 0; e->len && i < w->n_dirs; i++)
 		if (w->dirs[i].wd == e->wd && is_ours(w, &w->dirs[i], e))
 			return true;

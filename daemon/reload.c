@@ -47,8 +47,15 @@ struct job {
 	struct reading reading;
 };
 
+/* What was opened at start and is not read from the configuration again. */
+struct opened {
+	char *state, *control;
+	uint32_t max_boots, max_days;
+};
+
 struct reloader {
 	struct netuki *netuki;
+	struct opened opened;
 	int inotify;
 	struct config_watch *watch; /* NULL: nothing is watched */
 	struct event *hangup, *readable, *settled;
@@ -162,22 +169,45 @@ void reading_done(struct reading *r)
 	*r = (struct reading){.inotify = -1};
 }
 
-static bool needs_restart(const struct config *a, const struct config *b)
+/* Warn of all that only the next start takes over. False: there is nothing. */
+static bool tell_restart(const struct config *old, const struct opened *opened,
+	const struct config *new, struct config_report *report)
 {
-	return a->dhcp.enabled != b->dhcp.enabled ||
-	       a->dhcp.listen != b->dhcp.listen ||
-	       a->dhcp.port != b->dhcp.port ||
-	       a->dhcp.pxe_port != b->dhcp.pxe_port ||
-	       a->dhcp.ipxe_ra != b->dhcp.ipxe_ra ||
-	       a->tftp.listen != b->tftp.listen ||
-	       a->tftp.port != b->tftp.port ||
-	       a->tftp.single_port != b->tftp.single_port ||
-	       a->http.listen != b->http.listen ||
-	       a->http.port != b->http.port ||
-	       a->history_max_boots != b->history_max_boots ||
-	       a->history_max_days != b->history_max_days ||
-	       strcmp(a->control, b->control) != 0 ||
-	       strcmp(a->state, b->state) != 0;
+	const struct {
+		const char *key;
+		struct config_at at;
+		bool differs;
+	} keys[] = {
+#define ROW(section, name, member)                                             \
+	{#section "." name, new->section.at,                                   \
+		old->section.member != new->section.member}
+		ROW(dhcp, "enabled", enabled),
+		ROW(dhcp, "listen", listen),
+		ROW(dhcp, "port", port),
+		ROW(dhcp, "pxe-port", pxe_port),
+		ROW(dhcp, "ipxe-ra", ipxe_ra),
+		ROW(tftp, "listen", listen),
+		ROW(tftp, "port", port),
+		ROW(tftp, "single-port", single_port),
+		ROW(http, "listen", listen),
+		ROW(http, "port", port),
+#undef ROW
+		{"state", {0}, strcmp(opened->state, new->state) != 0},
+		{"history", {0},
+			opened->max_boots != new->history_max_boots ||
+				opened->max_days != new->history_max_days},
+		{"control", {0}, strcmp(opened->control, new->control) != 0},
+	};
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		if (!keys[i].differs)
+			continue;
+		config_report_add(report, new, keys[i].at, true,
+			"%s: taken over at the next start only", keys[i].key);
+		any = true;
+	}
+	return any;
 }
 
 /*
@@ -198,11 +228,9 @@ static void keep_running(struct config *config, const struct config *running)
 	config->http.port = running->http.port;
 }
 
-/* False: the next start takes over the rest. */
-static bool swap(struct netuki *netuki, struct reading *r)
+static void swap(struct netuki *netuki, struct reading *r)
 {
 	struct config *old = netuki->config, *config = r->config;
-	bool restart = needs_restart(old, config);
 
 	keep_running(config, old);
 	loaders_free(netuki->loaders);
@@ -214,11 +242,7 @@ static bool swap(struct netuki *netuki, struct reading *r)
 	r->config = NULL;
 	r->loaders = NULL;
 	r->pins = NULL;
-	if (restart)
-		log_warn("addresses, ports, `state` and `control` are taken "
-			 "over at the next start only");
 	reload_drop_config(netuki, old);
-	return !restart;
 }
 
 static void note_failure(
@@ -239,11 +263,14 @@ static void note_failure(
 }
 
 /* What was read takes the old one's place, if it is good. */
-static void take(
-	struct netuki *netuki, struct reading *r, struct reload_result *ret)
+static void take(struct netuki *netuki, const struct opened *opened,
+	struct reading *r, struct reload_result *ret)
 {
 	*ret = (struct reload_result){
 		.taken = r->config != NULL, .report = &r->report};
+	if (ret->taken)
+		ret->needs_restart = tell_restart(
+			netuki->config, opened, r->config, &r->report);
 	for (size_t i = 0; i < r->report.n; i++) {
 		if (r->report.messages[i].warning)
 			log_warn("%s", r->report.messages[i].text);
@@ -256,7 +283,7 @@ static void take(
 		note_failure(netuki, &r->report);
 		return;
 	}
-	ret->needs_restart = !swap(netuki, r);
+	swap(netuki, r);
 	log_info("configuration reloaded: %zu machines",
 		netuki->config->n_machines);
 }
@@ -289,8 +316,14 @@ static void job_work(void *arg)
 {
 	struct job *job = arg;
 
-	read_and_watch(job->path, READING_AIM_RELOAD, &job->reading, job->armed,
-		job->clients, job->n_clients);
+	if (is_regular(job->path))
+		read_and_watch(job->path, READING_AIM_RELOAD, &job->reading,
+			job->armed, job->clients, job->n_clients);
+	else
+		config_report_add(&job->reading.report, NULL,
+			(struct config_at){0}, false,
+			"%s is no regular file, and cannot be read again",
+			job->path);
 }
 
 static void start_job(struct reloader *r);
@@ -302,7 +335,7 @@ static void job_done(void *arg)
 	struct reload_result result;
 
 	r->running = NULL;
-	take(r->netuki, &job->reading, &result);
+	take(r->netuki, &r->opened, &job->reading, &result);
 	watch_from_now(r, job->reading.watch);
 	job->reading.watch = NULL;
 	tell(&r->served, &result);
@@ -324,12 +357,16 @@ static void job_drop(void *arg)
 	free(job);
 }
 
-/* Who has asked up to now is served by it. */
+/* What has changed up to now is read by it, and who has asked is served. */
 static void start_job(struct reloader *r)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	struct worker_task task = {job_work, job_done, job_drop, job};
 
+	if (r->watch)
+		config_watch_read(r->watch, false);
+	event_del(r->settled);
+	r->changed_us = 0;
 	r->due = false;
 	TAILQ_CONCAT(&r->served, &r->asking, link);
 	if (job) {
@@ -393,11 +430,8 @@ static void on_hangup(evutil_socket_t signal, short what, void *arg)
 
 static void on_settled(evutil_socket_t fd, short what, void *arg)
 {
-	struct reloader *r = arg;
-
 	(void)fd, (void)what;
-	r->changed_us = 0;
-	reload(r);
+	reload(arg);
 }
 
 static void on_inotify(evutil_socket_t fd, short what, void *arg)
@@ -423,6 +457,12 @@ int reloader_new(
 	if (!r)
 		return -ENOMEM;
 	r->netuki = netuki;
+	r->opened = (struct opened){
+		.state = strdup(netuki->config->state),
+		.control = strdup(netuki->config->control),
+		.max_boots = netuki->config->history_max_boots,
+		.max_days = netuki->config->history_max_days,
+	};
 	TAILQ_INIT(&r->asking);
 	TAILQ_INIT(&r->served);
 	r->inotify = reading->inotify;
@@ -436,7 +476,8 @@ int reloader_new(
 	if (watches)
 		r->readable = event_new(netuki->base, r->inotify,
 			EV_READ | EV_PERSIST, on_inotify, r);
-	if (!r->hangup || !r->settled || (watches && !r->readable)) {
+	if (!r->hangup || !r->settled || (watches && !r->readable) ||
+		!r->opened.state || !r->opened.control) {
 		reloader_free(r);
 		return -ENOMEM;
 	}
@@ -465,6 +506,8 @@ void reloader_free(struct reloader *r)
 		if (r->inotify >= 0)
 			close(r->inotify);
 	}
+	free(r->opened.state);
+	free(r->opened.control);
 	free(r);
 }
 

@@ -295,8 +295,8 @@ void show_reload(const json_t *answer, const struct arguments *args)
 	show_messages(answer, stderr);
 	puts("reloaded");
 	if (is_true(answer, "needs-restart"))
-		puts("Addresses, ports, `state` and `control` are taken over "
-		     "at the next start only.");
+		puts("Some of it is taken over at the next start only: "
+		     "systemctl restart netukid");
 }
 
 void show_event(const json_t *e, const struct arguments *args)

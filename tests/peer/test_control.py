@@ -919,14 +919,32 @@ def test_reload():
 
 
 def test_reload_says_what_needs_a_restart():
-    """A port is not changed by a reload, which says so."""
+    """A port is not changed by a reload, which says so each time."""
     with running() as box:
         box.write_config(MACHINES, DEFAULTS + "unknown-machines: default\n")
         text = box.config.read_text().replace(
-            f"http: {{port: {box.http}}}", "http: {port: 1}")
+            f"http: {{port: {box.http}}}", "http: {port: 1}").replace(
+            f"state: {box.state}", f"state: {box.tmp}")
         box.config.write_text(text)
-        harness.check("at the next start only" in box.text("reload"),
-                      "no word of it")
+        for _ in range(2):
+            done = box.ctl("reload")
+            harness.check("at the next start only" in done.stdout, done.stdout)
+            harness.equal(re.findall(r": (\S+): taken over at the next start",
+                                     done.stderr), ["http.port", "state"],
+                          "what is taken over at the next start")
+        box.write_config(MACHINES)
+        harness.equal(box.text("reload"), "reloaded\n", "all as it was")
+
+
+def test_reload_error_is_logged_once():
+    """The file is watched, and somebody asks for a reload besides."""
+    with running() as box:
+        for number in range(1, 4):
+            box.write_config(MACHINES, DEFAULTS + f"frob: {number}\n")
+            box.ctl("reload", status=1)
+            time.sleep(0.6)  # longer than a changed file waits to be read
+            harness.equal(box.log().count("configuration not reloaded"),
+                          number, "words of it")
 
 
 @harness.cases(by_signal={"how": "signal"}, by_rename={"how": "rename"},
@@ -1176,6 +1194,17 @@ def test_configuration_from_a_pipe():
             said = netukid.communicate(text.replace("x.efi", "z.efi"))[1]
         harness.check("/dev/stdin:" in said and "z.efi is not in" in said,
                       said)
+        with subprocess.Popen(
+                [paths.built("netukid"), "--config", "/dev/stdin"],
+                stdin=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                text=True) as netukid:
+            netukid.stdin.write(text)
+            netukid.stdin.close()
+            wait_for(box.answers, "an answer")
+            said = box.refused("reload")
+            harness.check("/dev/stdin is no regular file" in said, said)
+            harness.equal(box.json("status")["machines"], 6, "machines")
+            netukid.terminate()
 
 
 def slow_download(box, path, wanted, errors):
