@@ -154,6 +154,9 @@ static int run(const struct command *command, const struct arguments *args)
 		json_decref(answer);
 	}
 	fclose(answers);
+	/* What is followed has no end of its own. */
+	if (args->follow && status == EXIT_SUCCESS)
+		status = EXIT_NO_DAEMON;
 	if (status == EXIT_NO_DAEMON)
 		fprintf(stderr, "netukictl: netukid hung up\n");
 	return status;

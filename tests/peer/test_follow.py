@@ -181,6 +181,8 @@ def test_bar():
         terminal.wait(r"lab-02  http  big.efi  abandoned at image after "
                       r"[\d.]+ s: Connection reset by peer")
         box.stop()
+        terminal.wait("^netukictl: netukid hung up$")
+        harness.equal(terminal.process.wait(10), 3, "its status")
         harness.check("lost at step script after 0.000 s: netukid ended" in
                       box.log(), "whom it blames for its own end")
 
