@@ -255,7 +255,12 @@ static bool put_script(struct wire_writer *w, const struct ipxe_script *script)
 	case IPXE_SCRIPT_KERNEL:
 		return put_kernel(w, script);
 	case IPXE_SCRIPT_LOCAL:
-		/* An error, so that the firmware tries its next boot entry. */
+		/*
+		 * An error, so that the firmware tries its next boot entry. A
+		 * BIOS ROM shows its banner first, once more, for two seconds:
+		 * what boots a disk from here (sanboot) would spare them, but
+		 * choose the disk itself and leave iPXE in its memory.
+		 */
 		wire_put_text(w, "exit 1\n");
 		return true;
 	case IPXE_SCRIPT_SAY:
