@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -25,6 +26,16 @@ SIZE = 40 << 20  # more than the sockets of a connection take
 CODE = re.compile(r"\x1b\[(\d*)([A-Za-z])|\x1b\[\?\d+[hl]")
 
 
+def take_terminal():
+    """In the child: the terminal is its own, and Ctrl-C ends it.
+
+    Even if this was started in the background by a shell, which has SIGINT
+    be ignored.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 class Terminal:
     """A terminal in which a command runs, and what is to be seen on it."""
 
@@ -37,7 +48,7 @@ class Terminal:
         self.process = subprocess.Popen(
             command, stdin=slave, stdout=slave, stderr=slave,
             env={**os.environ, "TERM": "xterm"}, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            preexec_fn=take_terminal)
 
     def __enter__(self):
         return self
