@@ -105,9 +105,9 @@ class Lab:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         for process in reversed(self._processes):
-            process.send(signal.SIGTERM)
+            process.send(process.end_signal)
         for process in reversed(self._processes):
-            process.stop()
+            process.reap()
         for ns in reversed(self._namespaces):
             netns.delete(ns)
         if self.tmp and not os.environ.get("NETUKI_LAB_KEEP"):
@@ -305,6 +305,7 @@ class Lab:
         process = self.spawn(
             paths.netukid(path, user), host, "netukid",
             {"NOTIFY_SOCKET": notify.getsockname(), **(env or {})})
+        process.end_signal = signal.SIGINT  # without waiting for clients
         with notify:
             if check_ready:
                 self._wait_netukid(process, notify, config, timeout)

@@ -74,7 +74,7 @@ class Loopback:
         if kind and kind is not paths.Missing and self.netukid:
             print("--- netukid, end of its output ---",
                   *self.log().splitlines()[-30:], sep="\n", file=sys.stderr)
-        self.stop(signal.SIGKILL)
+        self.stop(signal.SIGINT)  # without waiting for clients
         shutil.rmtree(self.tmp, ignore_errors=True)
 
     def image(self, name, data):

@@ -14,6 +14,8 @@ REPO = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("NETUKI_BUILD", REPO / "build")).resolve()
 CACHE = Path(os.environ.get("NETUKI_LAB_CACHE", REPO / "build" / "lab"))
 UNPACKED = CACHE / "root"
+# How much longer the programs take as they are built.
+SLOW = {"san": 4, "valgrind": 12}.get(BUILD.name, 1)
 
 _BIN_DIRS = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin",
              "sbin", "bin")

@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from lab import netns
+from lab import netns, paths
 
 
 class Process:
@@ -18,6 +18,7 @@ class Process:
     """
 
     death_signal = signal.SIGKILL
+    end_signal = signal.SIGTERM  # ends it soon
 
     def __init__(self, name, command, ns, log, env=None, cwd=None):
         self.name = name
@@ -64,8 +65,16 @@ class Process:
         Returns the exit status.
         """
         self.send(first)
+        return self.reap(grace)
+
+    def reap(self, grace=5):
+        """Waits for its end, which is SIGKILL after GRACE seconds.
+
+        They are more where a sanitizer looks for what was not freed.  Returns
+        the exit status.
+        """
         try:
-            return self._popen.wait(grace)
+            return self._popen.wait(grace * paths.SLOW)
         except subprocess.TimeoutExpired:
             self.send(signal.SIGKILL)
             return self._popen.wait()

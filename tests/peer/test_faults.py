@@ -67,7 +67,8 @@ def with_shim(name, **more):
     env = {"LD_PRELOAD": paths.built(f"tests/shim/{name}.so"), **more}
     if is_sanitized():
         # It is second only to what it takes the place of.
-        env["ASAN_OPTIONS"] = "verify_asan_link_order=0"
+        env["ASAN_OPTIONS"] = ":".join(
+            [os.environ.get("ASAN_OPTIONS", ""), "verify_asan_link_order=0"])
     return {key: str(value) for key, value in env.items()}
 
 
