@@ -410,9 +410,11 @@ static void decide_firmware(const struct decide_world *world,
 		break;
 	case PXE_FIRMWARE_UEFI:
 	case PXE_FIRMWARE_MAX:
-		if (plan->set.mode != CONFIG_MODE_TFTP_UKI ||
-			plan->image_problem)
+		if (plan->set.mode != CONFIG_MODE_TFTP_UKI)
 			give_loader(world, client, plan, "mode ipxe");
+		else if (plan->image_problem)
+			give_loader(world, client, plan,
+				"there is no image: iPXE will say so");
 		else if (decide_is_elsewhere(&plan->set))
 			give_loader(world, client, plan,
 				"mode tftp-uki, but another server has the "

@@ -213,6 +213,9 @@ static void test_plans(void **state)
 				plan.reason);
 		assert_non_null(plan.reason);
 		assert_true(plan.reason[0]);
+		/* No mode that nobody has set. */
+		assert_true(plan.set.mode == CONFIG_MODE_IPXE ||
+			    !strstr(plan.reason, "mode ipxe"));
 	}
 }
 
