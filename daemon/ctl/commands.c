@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "config/config.h"
+#include "config/names.h"
 #include "daemon/ctl/bench/bench.h"
 #include "daemon/ctl/report.h"
 #include "daemon/ctl/show.h"
@@ -392,6 +393,16 @@ const struct command *command_find(const char *name)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
 	return NULL;
+}
+
+const char *command_nearest(const char *name)
+{
+	struct suggest suggest;
+
+	suggest_init(&suggest, name);
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		suggest_try(&suggest, commands[i].name);
+	return suggest_best(&suggest);
 }
 
 bool command_takes(const struct command *command, int letter)

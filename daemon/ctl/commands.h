@@ -56,6 +56,8 @@ struct command {
 
 /* NULL: there is none. */
 const struct command *command_find(const char *name);
+/* The name of the one that may be meant; NULL: none is near. */
+const char *command_nearest(const char *name);
 
 struct option_row {
 	int letter;

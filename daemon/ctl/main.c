@@ -24,6 +24,18 @@ static int bad_usage(
 	return EXIT_USAGE;
 }
 
+static int no_command(const char *name)
+{
+	const char *near = command_nearest(name);
+
+	fprintf(stderr,
+		"netukictl: no such command: %s%s%s%s\nTry `netukictl "
+		"--help`.\n",
+		name, near ? "; did you mean " : "", near ? near : "",
+		near ? "?" : "");
+	return EXIT_USAGE;
+}
+
 static void make_longs(struct option ret[MAX_OPTIONS])
 {
 	size_t n = 0;
@@ -177,7 +189,7 @@ int main(int argc, char **argv)
 		return bad_usage(NULL, "a command is missing", "");
 	command = command_find(argv[optind]);
 	if (!command)
-		return bad_usage(NULL, "no such command: ", argv[optind]);
+		return no_command(argv[optind]);
 	argc -= optind;
 	argv += optind;
 	argv[0] = name;

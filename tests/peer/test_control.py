@@ -138,6 +138,17 @@ def test_wrong_arguments():
         harness.check("netukictl: " in done.stderr, f"{name}: {done.stderr}")
 
 
+def test_command_misspelt():
+    """What may be meant is asked; nonsense gets no guess."""
+    for name, meant in (("stauts", "; did you mean status?\n"),
+                        ("machine", "; did you mean machines?\n"),
+                        ("xyzzy", ": xyzzy\n")):
+        done = subprocess.run([paths.built("netukictl"), name], text=True,
+                              capture_output=True)
+        harness.equal(done.returncode, 2, f"{name}: status")
+        harness.check(meant in done.stderr, done.stderr)
+
+
 def test_no_daemon():
     """Without a daemon: status 3, and what to do about it."""
     with Loopback(MACHINES) as box:
