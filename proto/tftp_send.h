@@ -49,6 +49,8 @@
 /* Before the first measured round trip. */
 #define TFTP_RTO_FIRST_US 50000
 #define TFTP_RTO_MAX_US	  4000000
+/* Time-outs double up to here; then they follow the silence. */
+#define TFTP_RTO_DOUBLED_US 200000
 /* No progress for so long: the client has left. */
 #define TFTP_GIVE_UP_US 30000000
 /* The same, once all is sent: most likely only the last ACK was lost. */
