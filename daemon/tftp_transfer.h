@@ -12,6 +12,7 @@
 #include <sys/queue.h>
 
 #include "daemon/deadlines.h"
+#include "daemon/hash.h"
 #include "daemon/netif.h"
 #include "daemon/tftp_service.h"
 #include "daemon/tftp_socket.h"
@@ -103,19 +104,22 @@ struct tftp_service {
 	struct transfer_list by_addr[TFTP_ADDR_BUCKETS];
 };
 
+/* Clients choose their ports, and who forges requests the addresses, too. */
 static inline struct transfer_list *tftp_peer_bucket(
 	struct tftp_service *s, const struct sockaddr_in *peer)
 {
-	uint32_t h = (peer->sin_addr.s_addr ^ (uint32_t)peer->sin_port << 7) *
-		     2654435761u;
+	const struct {
+		uint32_t s_addr, sin_port;
+	} key = {peer->sin_addr.s_addr, peer->sin_port};
 
-	return &s->by_peer[h >> 20];
+	return &s->by_peer[hash_bucket(&key, sizeof(key), TFTP_PEER_BUCKETS)];
 }
 
 static inline struct transfer_list *tftp_addr_bucket(
 	struct tftp_service *s, uint32_t s_addr)
 {
-	return &s->by_addr[s_addr * 2654435761u >> 22];
+	return &s->by_addr[hash_bucket(
+		&s_addr, sizeof(s_addr), TFTP_ADDR_BUCKETS)];
 }
 
 /* A request that came in, and where. */
