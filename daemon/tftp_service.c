@@ -340,11 +340,29 @@ static void adapt_batch(struct tftp_port *port, unsigned n)
 	}
 }
 
+/* What came in: how many packets, or less than 1. */
+static int receive(struct tftp_port *port)
+{
+	struct mmsghdr *one = &in.msg[0];
+	ssize_t len;
+
+	if (port->batch > 1 || port->requests)
+		return recvmmsg(
+			port->fd, in.msg, port->batch, MSG_DONTWAIT, NULL);
+	/* In lockstep this is a fifth less work. */
+	len = recvfrom(port->fd, in.data[0], sizeof(in.data[0]), MSG_DONTWAIT,
+		(struct sockaddr *)&in.from[0], &one->msg_hdr.msg_namelen);
+	if (len < 0)
+		return -1;
+	one->msg_len = (unsigned)len;
+	return 1;
+}
+
 /* Take some packets. False: no more are there. */
 static bool port_turn(struct tftp_port *port)
 {
 	unsigned batch = port->batch;
-	int n = recvmmsg(port->fd, in.msg, batch, MSG_DONTWAIT, NULL);
+	int n = receive(port);
 
 	if (n <= 0) {
 		take_errors(port);
@@ -369,7 +387,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	struct tftp_port *port = arg;
 
 	(void)fd, (void)what;
-	turn_take(&port->turn);
+	if (port->turn.breather)
+		turn_take(&port->turn);
 	port_turn(port);
 }
 
@@ -415,7 +434,9 @@ static int port_start(struct tftp_port *port, int fd, int priority)
 		event_new(base, fd, EV_READ | EV_PERSIST, on_readable, port);
 	port->writable = event_new(base, fd, EV_WRITE, on_writable, port);
 	if (!port->readable || !port->writable ||
-		turn_init(&port->turn, base, port->readable) ||
+		/* Whoever has no priority keeps nobody waiting. */
+		(priority == FIRST &&
+			turn_init(&port->turn, base, port->readable)) ||
 		event_priority_set(port->readable, priority) ||
 		event_priority_set(port->writable, priority) ||
 		event_add(port->readable, NULL))

@@ -96,17 +96,26 @@ uint32_t tftp_socket_max_blksize(uint32_t mtu)
 	return max < TFTP_MAX_BLKSIZE ? max : TFTP_MAX_BLKSIZE;
 }
 
+/* Without a control message sendto() has less to do than sendmsg(). */
+static ssize_t send_once(int fd, const struct msghdr *msg)
+{
+	if (msg->msg_controllen)
+		return sendmsg(fd, msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return sendto(fd, msg->msg_iov->iov_base, msg->msg_iov->iov_len,
+		MSG_DONTWAIT | MSG_NOSIGNAL, msg->msg_name, msg->msg_namelen);
+}
+
 /*
  * An ICMP error about one transfer is told to whoever uses the socket next,
  * once: that one tries again. What it says is read from the error queue.
  */
 static bool send_message(int fd, const struct msghdr *msg)
 {
-	if (sendmsg(fd, msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+	if (send_once(fd, msg) >= 0)
 		return true;
 	if (errno == EAGAIN || errno == ENOBUFS)
 		return false;
-	return sendmsg(fd, msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+	return send_once(fd, msg) >= 0;
 }
 
 /* control has CONTROL_SPACE; segment 0: one packet. */
