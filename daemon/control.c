@@ -80,13 +80,23 @@ static void caller_free(struct caller *caller)
 	free(caller);
 }
 
+/*
+ * Where memory was short when the buffer was made, writing does not begin by
+ * itself: libevent does not look whether it could hook that in.
+ */
+static void write_text(struct caller *caller, const char *text, size_t len)
+{
+	bufferevent_write(caller->bev, text, len);
+	bufferevent_enable(caller->bev, EV_WRITE);
+}
+
 static void write_line(struct caller *caller, json_t *value)
 {
 	char *text = json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII);
 
 	if (text) {
-		bufferevent_write(caller->bev, text, strlen(text));
-		bufferevent_write(caller->bev, "\n", 1);
+		write_text(caller, text, strlen(text));
+		write_text(caller, "\n", 1);
 	}
 	free(text);
 }
@@ -188,7 +198,7 @@ static void write_list(struct caller *caller)
 			control_list_free(list);
 			caller->list = NULL;
 			caller->done = true;
-			bufferevent_write(caller->bev, "]}\n", 3);
+			write_text(caller, "]}\n", 3);
 			return;
 		}
 		if (json_is_null(one))
@@ -202,14 +212,14 @@ static void write_list(struct caller *caller)
 			return;
 		}
 		if (!caller->first)
-			bufferevent_write(caller->bev, ",", 1);
+			write_text(caller, ",", 1);
 		caller->first = false;
-		bufferevent_write(caller->bev, text, strlen(text));
+		write_text(caller, text, strlen(text));
 		free(text);
 	}
 	/* Of those that are left out nothing goes out: no turn would come. */
 	if (!evbuffer_get_length(bufferevent_get_output(caller->bev)))
-		bufferevent_write(caller->bev, " ", 1);
+		write_text(caller, " ", 1);
 }
 
 static void on_written(struct bufferevent *bev, void *arg)
@@ -242,10 +252,10 @@ static void answer(struct caller *caller, json_t *reply)
 	}
 	/* It is the client that is to be waited for now. */
 	bufferevent_set_timeouts(caller->bev, NULL, &patience);
-	bufferevent_write(caller->bev, text, strlen(text) - 1);
+	write_text(caller, text, strlen(text) - 1);
 	if (json_object_size(reply))
-		bufferevent_write(caller->bev, ",", 1);
-	bufferevent_write(caller->bev, "\"machines\":[", 12);
+		write_text(caller, ",", 1);
+	write_text(caller, "\"machines\":[", 12);
 	caller->first = true;
 	free(text);
 	json_decref(reply);
@@ -348,8 +358,8 @@ static void on_history(void *arg, const char *text)
 	caller->query = NULL;
 	caller->done = true;
 	bufferevent_set_timeouts(caller->bev, &patience, &patience);
-	bufferevent_write(caller->bev, text, strlen(text));
-	bufferevent_write(caller->bev, "\n", 1);
+	write_text(caller, text, strlen(text));
+	write_text(caller, "\n", 1);
 }
 
 static void ask_history(struct caller *caller, const json_t *request)
@@ -460,7 +470,8 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 	bufferevent_setcb(
 		caller->bev, on_readable, on_written, on_event, caller);
 	bufferevent_set_timeouts(caller->bev, &patience, &patience);
-	bufferevent_enable(caller->bev, EV_READ | EV_WRITE);
+	if (bufferevent_enable(caller->bev, EV_READ | EV_WRITE))
+		caller_free(caller);
 }
 
 /* Does somebody answer on this socket? Then it is another netukid's. */
