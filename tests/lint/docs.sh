@@ -133,7 +133,16 @@ options_of()
 "$build/netukictl" --help >"$tmp/help"
 sed -nE 's/^  ([a-z][a-z-]*)( .*)?$/\1/p' "$tmp/help" >"$tmp/commands"
 while read -r command; do
-	"$build/netukictl" "$command" --help >>"$tmp/help"
+	"$build/netukictl" "$command" --help >"$tmp/one"
+	cat "$tmp/one" >>"$tmp/help"
+	# What it takes is completed after it, and nothing else.
+	grep -E '^  --' "$tmp/one" >"$tmp/taken"
+	options_of "$tmp/taken" >"$tmp/taken.words"
+	# shellcheck disable=SC2016 # for the shell that is called
+	bash -c '. "$1"; _netukictl_options "$2"' bash $completion "$command" \
+		>"$tmp/offered"
+	options_of "$tmp/offered" | cmp -s - "$tmp/taken.words" ||
+		missing "$completion: the options of $command"
 done <"$tmp/commands"
 all_in "$tmp/commands" $tool '^\.It Cm @( |$)'
 all_in "$tmp/commands" $completion ' @( |\)|$)'

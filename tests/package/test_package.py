@@ -294,6 +294,19 @@ def test_hardening():
                       f"{program}: not fortified")
 
 
+def test_fortified_to_the_third_level():
+    # No file tells the level: what Debian's flags ask for is less.
+    asked = run(["dpkg-buildflags", "--get", "CPPFLAGS"])
+    harness.check("-D_FORTIFY_SOURCE=2" in asked, asked)
+    commands = run(["make", "-nB", "all"], cwd=tree(),
+                   env={**os.environ, "CPPFLAGS": asked.strip()})
+    levels = [re.findall(r"-[DU]_FORTIFY_SOURCE(?:=\d)?", line)[-1:]
+              for line in commands.splitlines() if re.search(r" -c\b", line)]
+    harness.check(len(levels) > 50 and
+                  all(level == ["-D_FORTIFY_SOURCE=3"] for level in levels),
+                  f"fortified otherwise: {levels}")
+
+
 def test_control_flow_protection():
     if platform.machine() != "x86_64":
         raise harness.Skip("endbr64 is x86's")
