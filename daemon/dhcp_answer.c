@@ -167,6 +167,9 @@ static void address(const struct asked *a, const struct dhcp_heard *in,
 		out->to_port = in->from_port;
 	} else {
 		out->to = m->ciaddr ? m->ciaddr : INADDR_BROADCAST;
+		/* Firmware's is 68; without privileges it may be another. */
+		if (m->ciaddr && in->from == m->ciaddr)
+			out->to_port = in->from_port;
 	}
 }
 

@@ -280,6 +280,34 @@ bool dhcp_opt_is(
 	       dhcp_opt_begins(m, code, text);
 }
 
+bool dhcp_opt_sub(
+	const struct dhcp_option *opt, uint8_t code, struct dhcp_option *ret)
+{
+	struct wire_reader r;
+
+	if (!opt->data)
+		return false;
+	wire_reader_init(&r, opt->data, opt->len);
+	while (wire_left(&r) > 0) {
+		uint8_t found = wire_get_u8(&r);
+		struct dhcp_option sub;
+
+		if (found == DHCP_OPT_PAD)
+			continue;
+		if (found == DHCP_OPT_END)
+			return false;
+		sub.len = wire_get_u8(&r);
+		sub.data = wire_get_bytes(&r, sub.len);
+		if (r.err)
+			return false;
+		if (found == code) {
+			*ret = sub;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* A name in its field, with at least one NUL behind it. */
 static void put_name(struct wire_writer *w, const char *name, size_t field)
 {

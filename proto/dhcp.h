@@ -40,6 +40,7 @@ enum dhcp_opt {
 	DHCP_OPT_OVERLOAD = 52,
 	DHCP_OPT_TYPE = 53,
 	DHCP_OPT_SERVER_ID = 54,
+	DHCP_OPT_WISHES = 55,
 	DHCP_OPT_MAX_SIZE = 57,
 	DHCP_OPT_VENDOR_CLASS = 60,
 	DHCP_OPT_CLIENT_ID = 61,
@@ -96,6 +97,13 @@ bool dhcp_opt_is(
 	const struct dhcp_message *m, enum dhcp_opt code, const char *text);
 bool dhcp_opt_begins(
 	const struct dhcp_message *m, enum dhcp_opt code, const char *text);
+
+/*
+ * A sub-option of an encapsulated option (43 or 175). False: it is not there,
+ * or not before the encapsulation breaks.
+ */
+bool dhcp_opt_sub(
+	const struct dhcp_option *opt, uint8_t code, struct dhcp_option *ret);
 
 /*
  * Build a message: dhcp_put_header, then options with 53 first, then

@@ -15,38 +15,6 @@ static const struct pxe_arch_row arch_rows[] = {
 };
 
 /*
- * Find a sub-option of an encapsulated option (43 or 175). False if it is not
- * there, or not before the encapsulation breaks.
- */
-static bool find_sub(
-	const struct dhcp_option *opt, uint8_t code, struct dhcp_option *ret)
-{
-	struct wire_reader r;
-
-	if (!opt->data)
-		return false;
-	wire_reader_init(&r, opt->data, opt->len);
-	while (wire_left(&r) > 0) {
-		uint8_t found = wire_get_u8(&r);
-		struct dhcp_option sub;
-
-		if (found == DHCP_OPT_PAD)
-			continue;
-		if (found == DHCP_OPT_END)
-			return false;
-		sub.len = wire_get_u8(&r);
-		sub.data = wire_get_bytes(&r, sub.len);
-		if (r.err)
-			return false;
-		if (found == code) {
-			*ret = sub;
-			return true;
-		}
-	}
-	return false;
-}
-
-/*
  * Option 77 says "iPXE": as iPXE writes it, bare, or in a list of classes with
  * a length before each (RFC 3004 4).
  */
@@ -84,7 +52,7 @@ static bool ipxe_has_http(const struct dhcp_message *m)
 
 	if (!features->data)
 		return true;
-	return find_sub(features, PXE_IPXE_HTTP, &http) && http.len > 0 &&
+	return dhcp_opt_sub(features, PXE_IPXE_HTTP, &http) && http.len > 0 &&
 	       http.data[0] != 0;
 }
 
@@ -193,7 +161,7 @@ struct pxe_facts pxe_facts_read(const struct dhcp_message *m)
 	f.ipxe_http = f.ipxe && ipxe_has_http(m);
 	if (f.class != PXE_CLASS_NONE)
 		read_arch(m, &f);
-	if (find_sub(&m->opt[DHCP_OPT_VENDOR], PXE_BOOT_ITEM, &item) &&
+	if (dhcp_opt_sub(&m->opt[DHCP_OPT_VENDOR], PXE_BOOT_ITEM, &item) &&
 		item.len == PXE_BOOT_ITEM_LEN)
 		f.boot_item = item.data;
 	/* RFC 4578 2.3: type 0 is the only one there is. */

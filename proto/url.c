@@ -13,6 +13,7 @@ static const struct {
 } schemes[] = {
 	{"tftp://", URL_SCHEME_TFTP, 69},
 	{"http://", URL_SCHEME_HTTP, 80},
+	{"dhcp://", URL_SCHEME_DHCP, 67},
 };
 
 /* Digits up to the end: 1..65535, or 0. */
@@ -105,7 +106,7 @@ const char *url_parse(const char *text, struct url *ret)
 		return "this is no URL";
 	while (strncmp(text, schemes[i].text, strlen(schemes[i].text)) != 0) {
 		if (++i == sizeof(schemes) / sizeof(*schemes))
-			return "a URL begins with tftp:// or http://";
+			return "a URL begins with tftp://, http:// or dhcp://";
 	}
 	text += strlen(schemes[i].text);
 	url.scheme = schemes[i].scheme;
@@ -116,6 +117,8 @@ const char *url_parse(const char *text, struct url *ret)
 	wrong = take_authority(text, (size_t)(path - text), &url);
 	if (!wrong && url.scheme == URL_SCHEME_TFTP)
 		wrong = take_name(*path ? path + 1 : path, &url);
+	else if (!wrong && url.scheme == URL_SCHEME_DHCP && path[0] && path[1])
+		wrong = "a server of DHCP has no files";
 	else if (!wrong)
 		memcpy(url.path, *path ? path : "/",
 			*path ? strlen(path) + 1 : 2);

@@ -9,7 +9,8 @@
 
 #define URL_MAX 1024 /* with its NUL */
 
-enum url_scheme { URL_SCHEME_TFTP, URL_SCHEME_HTTP };
+/* dhcp: a ProxyDHCP server, and no file of it. */
+enum url_scheme { URL_SCHEME_TFTP, URL_SCHEME_HTTP, URL_SCHEME_DHCP };
 
 struct url {
 	enum url_scheme scheme;
@@ -18,6 +19,7 @@ struct url {
 	/*
 	 * HTTP: path and query as they stand, at least "/". TFTP: the file
 	 * name, unescaped and less one leading '/', as iPXE asks for it.
+	 * DHCP: "/".
 	 */
 	char path[URL_MAX];
 };

@@ -36,7 +36,10 @@ const struct option_row option_rows[] = {
 	{'s', "since", "TIME", "from then on: 12h, 7d, 2024-12-31, ... (all)",
 		AT(since)},
 	{'l', "limit", "N", "at most so many (20)", AT(limit)},
-	{'W', "as", "FIRMWARE", "edk2, ipxe or rom (edk2)", AT(as)},
+	{'W', "as", "FIRMWARE", "edk2, ipxe, rom; to boot: http-boot (edk2)",
+		AT(as)},
+	{'q', "mac", "FIRST", "to boot: the first machine's; they count up",
+		AT(mac)},
 	{'N', "clients", "N", "so many machines at once (1)", AT(clients)},
 	{'3', "loads", "N", "each loads so often (1)", AT(loads)},
 	{'R', "rounds", "N", "all of it so often (1; with --compare 5)",
@@ -370,19 +373,22 @@ static const struct command commands[] = {
 		.refine = refine_report,
 		.show = show_report},
 	{.name = "bench",
-		.operands = "URL [--compare URL]",
+		.operands = "URL|dhcp://SERVER [--compare URL]",
 		.more = "--saved [--since TIME] [--limit N]",
 		.max = 1,
-		.options = "WN3RPOodwBDpkTe2KmgESXvslC",
-		.summary = "load a file as firmware does, and see how fast",
+		.options = "WqN3RPOodwBDpkTe2KmgESXvslC",
+		.summary = "load or boot as firmware does, and see how fast",
 		.help = "Of any server: tftp://HOST/FILE or http://HOST/FILE. "
 			"As EDK2 it asks for the\n"
 			"size first; then windows of 4 blocks, or over HTTP "
 			"the file. As iPXE and as a\n"
 			"BIOS ROM it gets one block at a time. Each byte is "
-			"compared. Status 1: something\n"
-			"failed. The daemon is not asked. TIME is 500us, 2ms, "
-			"1.5s or 10min.\n",
+			"compared. Of dhcp://SERVER\n"
+			"it boots: whole machines, from DISCOVER over loader "
+			"and script to the image.\n"
+			"Status 1: something failed. The daemon is not asked. "
+			"TIME is 500us, 2ms, 1.5s\n"
+			"or 10min.\n",
 		.run = bench_run},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))

@@ -18,7 +18,7 @@ struct arguments {
 	const char *arch, *firmware, *image, *mode, *by, *since, *limit, *html;
 	/* Of bench. */
 	bool saved, no_save, no_check, missing, twice, gro, keep_alive;
-	const char *as, *clients, *loads, *rounds, *compare, *from;
+	const char *as, *mac, *clients, *loads, *rounds, *compare, *from;
 	const char *loss, *delay, *blksize, *window, *pause, *time_limit;
 	const char *file, *sha256, *save, *seed;
 	size_t n_operands;

@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import appliance, harness, netns, paths, peers  # noqa: E402
+from lab import appliance, harness, netns, paths, peers, uki  # noqa: E402
 from lab.harness import cases, check, equal  # noqa: E402
 from lab.lab import Lab  # noqa: E402
 from lab.loopback import Loopback  # noqa: E402
@@ -389,6 +389,117 @@ def test_addresses():
             done = bench(lab.tmp, *run, 1, "--from", wrong, status=1,
                          child=inside)
             check(why in done.stderr, done.stderr)
+
+
+NOBODY = 65534
+CLIENTS = 5
+IPXE = ["dhcp", "loader", "ipxe", "script", "image"]
+# --as: the number of its machines, what these are, the phases of a boot, and
+# firmware and mode in the history.
+BOOTS = {
+    "edk2": [(1, "", IPXE, "uefi", "ipxe"),
+             (2, "mode: tftp-uki, offer: pxe-port",
+              ["dhcp", "request", "image"], "uefi", "tftp-uki")],
+    "http-boot": [(3, "", ["dhcp", "image"], "http", "http")],
+    "rom": [(4, "", IPXE, "bios", "ipxe")],
+    "ipxe": [(5, "", ["dhcp", "script", "image"], "ipxe", "ipxe")],
+}
+
+
+def played(number, n):
+    """The MAC address of machine N of those with this NUMBER."""
+    return f"02:00:00:00:{number:02x}:{n:02x}"
+
+
+@contextlib.contextmanager
+def boots_lab():
+    """netukid with the machines of BOOTS, and what runs in a client of it."""
+    with Lab() as lab:
+        lab.host("netuki", "10.77.0.2/24")
+        lab.host("client", *(f"10.77.0.{50 + n}/24" for n in range(CLIENTS)))
+        appliance.add_image(lab, "small.efi", uki.build())
+        rows = "".join(
+            f"  - {{name: m{number}-{n}, mac: '{played(number, n)}', "
+            f"image: small.efi{', ' if what else ''}{what}}}\n"
+            for kinds in BOOTS.values() for number, what, *_ in kinds
+            for n in range(CLIENTS))
+        lab.start_netukid(appliance.config(
+            lab, [], f"interfaces: [eth0]\nmachines:\n{rows}"
+            f"  - {{name: disk, mac: '{played(9, 0)}', mode: local}}\n"))
+        deadline = time.monotonic() + 20
+        while [i["state"] for i in json.loads(lab.netukictl(
+                "images", "--json").stdout)["images"]] != ["ready"]:
+            check(time.monotonic() < deadline, "the image is not ready")
+            time.sleep(0.05)
+        enter = netns.child_setup(lab.ns("client"))
+
+        def inside():
+            enter()
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setresgid(NOBODY, NOBODY, NOBODY)
+                os.setresuid(NOBODY, NOBODY, NOBODY)
+
+        yield lab, inside
+
+
+def in_history(lab, number, count):
+    """COUNT boots of the machines with this NUMBER, when they are there."""
+    deadline = time.monotonic() + 10
+    while True:
+        found = [boot for boot in json.loads(lab.netukictl(
+            "boots", "--limit", "1000", "--json").stdout)["boots"]
+                 if (boot["machine"] or "").startswith(f"m{number}-")]
+        if len(found) == count and all(
+                boot["outcome"] == "complete" for boot in found):
+            return found
+        check(time.monotonic() < deadline, f"{count} boots: {found}")
+        time.sleep(0.1)
+
+
+def test_boots():
+    """Whole machines boot, each way, and the server has the same of them."""
+    with boots_lab() as (lab, inside):
+        for who, kinds in BOOTS.items():
+            for number, _, phases, firmware, mode in kinds:
+                result, group = figures(
+                    lab.tmp, "dhcp://10.77.0.2", "--as", who, "--clients",
+                    CLIENTS, "--mac", played(number, 0), "--no-save",
+                    "--from", f"10.77.0.50-10.77.0.{49 + CLIENTS}",
+                    child=inside)
+                equal([group["completed"], group["failures"],
+                       result["notes"]], [CLIENTS, 0, []], who)
+                equal([(p["phase"], p["n"]) for p in group["phases"]],
+                      [(name, CLIENTS) for name in phases], who)
+                boots = in_history(lab, number, CLIENTS)
+                equal({(b["firmware"], b["mode"]) for b in boots},
+                      {(firmware, mode)}, who)
+                equal(sorted(b["mac"] for b in boots),
+                      [played(number, n) for n in range(CLIENTS)], who)
+                seen = [{step["step"] for step in b["steps"]} for b in boots]
+                check(all(steps >= set(phases) for steps in seen), seen)
+                slowest = max(b["times"]["last_byte"] for b in boots)
+                check(slowest <= group["last-byte"]["max"] + 0.01,
+                      f"{who}: {slowest} s, and {group['last-byte']}")
+
+
+def test_boots_that_fail():
+    """Who is given nothing, or not heard, fails at that phase."""
+    with boots_lab() as (lab, inside):
+        for server, mac, limit, why in (
+                ("10.77.0.2", played(9, 0), "20s",
+                 "dhcp: it is sent to its own disk"),
+                ("10.77.0.2", played(8, 0), "1s", "not whole within"),
+                ("10.77.0.2:6767", played(1, 0), "1s", "not whole within")):
+            done = bench(lab.tmp, f"dhcp://{server}", "--mac", mac,
+                         "--no-save", "--time-limit", limit, status=1,
+                         child=inside)
+            check(why in done.stderr, done.stderr)
+        result, _ = figures(lab.tmp, "dhcp://10.77.0.2", "--clients", 2,
+                            "--mac", played(1, 0), "--no-save",
+                            status=None, child=inside)
+        check("2 machines share an address" in result["notes"][0],
+              result["notes"])
 
 
 @cases(dnsmasq=dict(server="dnsmasq", who="edk2"),

@@ -16,6 +16,7 @@
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 #define URL	 "tftp://10.0.0.1/f"
 #define WEB	 "http://10.0.0.1/f"
+#define DHCP	 "dhcp://10.0.0.1"
 #define DIGEST                                                                 \
 	"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -70,6 +71,20 @@ static const struct {
 	{"two forms", URL, {.csv = true, .json = true}, "not both"},
 	{"kept and not", URL, {.save = "f", .no_save = true}, "not both"},
 	{"since", URL, {.since = "1d"}, "for --saved"},
+	{"boots", DHCP, {.as = "http-boot", .mac = "02:00:00:00:00:01"}, NULL},
+	{"boots of a file", URL, {.mac = "02:00:00:00:00:01"}, "for dhcp://"},
+	{"boots as nobody", DHCP, {.as = "grub"}, "http-boot"},
+	{"a file as HTTP Boot", WEB, {.as = "http-boot"}, "--as takes"},
+	{"a real machine", DHCP, {.mac = "00:1b:21:00:00:01"}, "locally"},
+	{"a group of machines", DHCP, {.mac = "03:00:00:00:00:01"}, "locally"},
+	{"no MAC", DHCP, {.mac = "x"}, "--mac"},
+	{"too few above it", DHCP, {.mac = "02:00:00:ff:ff:ff", .clients = "2"},
+		"not enough"},
+	{"just enough", DHCP, {.mac = "02:00:00:ff:ff:ff"}, NULL},
+	{"boots and a file", DHCP, {.compare = URL}, "dhcp:// with"},
+	{"boots, compared", DHCP, {.compare = DHCP}, NULL},
+	{"boots, checked", DHCP, {.file = "f"}, "for one file"},
+	{"boots, delayed", DHCP, {.delay = "1ms"}, "for one file"},
 	{"from", URL, {.from = "10.0.0.9-10.0.0.3"}, "not above"},
 };
 

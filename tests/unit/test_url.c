@@ -49,6 +49,9 @@ static const struct {
 	{"http://server/a b", "no URL"},
 	{"http://server/\xc3\xa4", "no URL"},
 	{"http://server/a#b", "no URL"},
+	{"dhcp://10.0.0.1", "dhcp 10.0.0.1 67 /"},
+	{"dhcp://server:6767/", "dhcp server 6767 /"},
+	{"dhcp://server/a", "no files"},
 	{"https://server/a", "begins with"},
 	{"HTTP://server/a", "begins with"},
 	{"server/a", "begins with"},
@@ -57,6 +60,8 @@ static const struct {
 
 static void test_parse(void **state)
 {
+	static const char *const names[] = {"tftp", "http", "dhcp"};
+
 	(void)state;
 	for (size_t i = 0; i < N(cases); i++) {
 		struct url url;
@@ -67,8 +72,8 @@ static void test_parse(void **state)
 			snprintf(got, sizeof(got), "%s", wrong);
 		else
 			snprintf(got, sizeof(got), "%s %s %u %s",
-				url.scheme == URL_SCHEME_TFTP ? "tftp" : "http",
-				url.host, url.port, url.path);
+				names[url.scheme], url.host, url.port,
+				url.path);
 		if (wrong ? !strstr(got, cases[i].want)
 			  : strcmp(got, cases[i].want) != 0)
 			fail_msg("<%s>: <%s>, wanted <%s>", cases[i].text, got,

@@ -48,7 +48,7 @@ static bool resolve(struct bench_setup *setup)
 static bool look_first(const struct bench_setup *setup, struct bench_file *file)
 {
 	struct bench_setup plain = *setup;
-	struct bench_figures figures = {.n = 0};
+	struct bench_figures figures = {.failed = 0};
 	struct bench_loop loop = {
 		.setup = &plain,
 		.target = &setup->target[0],
@@ -66,7 +66,7 @@ static bool look_first(const struct bench_setup *setup, struct bench_file *file)
 		fprintf(stderr, "netukictl: %s (%s): %s\n",
 			setup->target[0].text, setup->target[0].address_text,
 			figures.why);
-	free(figures.took_s);
+	bench_figures_done(&figures);
 	if (!done || figures.failed)
 		return false;
 	return bench_file_keep(file);
@@ -152,7 +152,7 @@ static int run(const struct bench_setup *setup, struct bench_file *file,
 	}
 	for (size_t t = 0; t < BENCH_TARGETS; t++) {
 		for (unsigned i = 0; i < setup->rounds; i++)
-			free(rounds[t][i].took_s);
+			bench_figures_done(&rounds[t][i]);
 		free(rounds[t]);
 	}
 	return status;

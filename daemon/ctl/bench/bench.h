@@ -9,6 +9,8 @@
  *   bench_file.c    what arrives, compared with what it has to be
  *   bench_tftp.c    the clients of TFTP; the protocol is proto/tftp_client
  *   bench_http.c    those of HTTP
+ *   bench_boot.c    whole machines, which begin with DHCP and use both
+ *   bench_dhcp.c    what these say and understand
  *   bench_result.c  figures as JSON, as `report` has them
  *   bench_show.c    for people
  *   bench_saved.c   figures of earlier runs
@@ -24,6 +26,7 @@
 #include <sys/socket.h>
 
 #include "proto/digest.h"
+#include "proto/id.h"
 #include "proto/tftp_client.h"
 #include "proto/url.h"
 
@@ -59,6 +62,8 @@ struct bench_setup {
 	struct bench_target target[BENCH_TARGETS];
 	struct bench_sources sources;
 	const char *as;
+	bool boots; /* whole machines: the targets are servers of DHCP */
+	struct mac first_mac;
 	struct tftp_firmware firmware;
 	bool own_sizes; /* those of firmware are not its own */
 	unsigned clients, loads, rounds;
@@ -74,7 +79,8 @@ struct bench_setup {
 enum bench_use {
 	BENCH_USE_COUNT,   /* only its size is looked at */
 	BENCH_USE_COLLECT, /* kept, in a file that has no name */
-	BENCH_USE_COMPARE  /* compared */
+	BENCH_USE_COMPARE, /* compared */
+	BENCH_USE_TEXT	   /* short, and kept in memory */
 };
 
 struct bench_file {
@@ -84,15 +90,33 @@ struct bench_file {
 	bool is_known; /* its size */
 	bool is_open;  /* what is being kept: fd */
 	int fd;
+	char *text;	      /* of BENCH_USE_TEXT */
 	struct digest digest; /* with data */
+};
+
+/* What a machine that boots goes through; as the daemon's report has them. */
+enum bench_phase {
+	BENCH_PHASE_DHCP,    /* DISCOVER to OFFER */
+	BENCH_PHASE_REQUEST, /* on port 4011 */
+	BENCH_PHASE_LOADER,
+	BENCH_PHASE_IPXE, /* the loaded iPXE's DISCOVER to OFFER */
+	BENCH_PHASE_SCRIPT,
+	BENCH_PHASE_IMAGE,
+	BENCH_PHASE_MAX
+};
+
+struct bench_times {
+	size_t n, room;
+	double *s;
 };
 
 /* What one run came to, or several together. */
 struct bench_figures {
 	double seconds, cpu_s; /* of this process */
 	uint64_t bytes;
-	size_t n, failed, room;
-	double *took_s;	     /* of the n loads that are whole */
+	size_t failed;
+	struct bench_times took;		   /* loads that are whole */
+	struct bench_times phase[BENCH_PHASE_MAX]; /* of machines */
 	char why[200];	     /* the first that failed did */
 	uint64_t unanswered; /* loads whose request had no answer */
 	struct tftp_client_stats tftp;
@@ -131,9 +155,15 @@ const char *bench_file_end(struct bench_file *file, uint64_t size);
  * after a message.
  */
 bool bench_file_keep(struct bench_file *file);
+/* What came, of BENCH_USE_TEXT, less what follows a NUL; the caller frees. */
+char *bench_file_text(const struct bench_file *file);
 void bench_file_done(struct bench_file *file);
 
 /* bench_result.c */
+/* "dhcp" */
+const char *bench_phase_name(enum bench_phase phase);
+void bench_times_add(struct bench_times *times, double s);
+void bench_figures_done(struct bench_figures *figures);
 /* Of each target as many figures as there are rounds. */
 json_t *bench_result(const struct bench_setup *setup,
 	const struct bench_file *file,

@@ -14,6 +14,7 @@
 #include "daemon/ctl/bench/bench.h"
 
 #define COLLECT_MAX (UINT64_C(4) << 30)
+#define TEXT_MAX    65536
 
 /* The file's bytes and their digest; false: see errno. */
 static bool map(struct bench_file *file, int fd)
@@ -108,6 +109,19 @@ static const char *collect(
 	return why;
 }
 
+static const char *take_text(
+	struct bench_file *file, uint64_t at, const uint8_t *data, size_t len)
+{
+	if (!file->text)
+		file->text = calloc(1, TEXT_MAX);
+	if (!file->text)
+		abort();
+	if (at >= TEXT_MAX || len >= TEXT_MAX - at)
+		return "it is too long";
+	memcpy(file->text + at, data, len);
+	return NULL;
+}
+
 const char *bench_file_take(
 	struct bench_file *file, uint64_t at, const uint8_t *data, size_t len)
 {
@@ -115,6 +129,8 @@ const char *bench_file_take(
 		return NULL;
 	if (file->use == BENCH_USE_COLLECT)
 		return collect(file, at, data, len);
+	if (file->use == BENCH_USE_TEXT)
+		return take_text(file, at, data, len);
 	if (file->is_known && (at > file->size || len > file->size - at))
 		return "it is longer than it has to be";
 	if (file->use == BENCH_USE_COMPARE &&
@@ -133,8 +149,18 @@ const char *bench_file_end(struct bench_file *file, uint64_t size)
 	return NULL;
 }
 
+char *bench_file_text(const struct bench_file *file)
+{
+	char *text = strndup(file->text ? file->text : "", file->size);
+
+	if (!text)
+		abort();
+	return text;
+}
+
 void bench_file_done(struct bench_file *file)
 {
+	free(file->text);
 	if (file->data)
 		munmap(file->data, file->size);
 	if (file->is_open)

@@ -59,11 +59,11 @@ static struct player *player_of(struct bench_client *client)
 	return at;
 }
 
-static const struct manner *manner_of(const struct bench_loop *loop)
+static const struct manner *manner_of(const struct player *p)
 {
 	const struct manner *m = manners;
 
-	while (strcmp(m->name, loop->setup->as) != 0)
+	while (strcmp(m->name, p->base.as) != 0)
 		m++;
 	return m;
 }
@@ -128,13 +128,13 @@ static void lose(const struct bench_loop *loop, int fd)
 
 static void ask(struct bench_loop *loop, struct player *p)
 {
-	const struct url *url = &loop->target->url;
-	const struct manner *m = manner_of(loop);
+	const struct url *url = &p->base.target->url;
+	const struct manner *m = manner_of(p);
 	char text[URL_MAX + 600];
 	int len = snprintf(text, sizeof(text),
 		"%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n",
-		p->sizing ? "HEAD" : "GET", url->path, loop->target->host_text,
-		m->headers);
+		p->sizing ? "HEAD" : "GET", url->path,
+		p->base.target->host_text, m->headers);
 
 	p->phase = PHASE_HEAD;
 	p->head_len = 0;
@@ -153,10 +153,10 @@ static void begin(struct bench_loop *loop, struct player *p)
 
 static void call(struct bench_loop *loop, struct player *p)
 {
-	const union bench_address *to = &loop->target->address;
+	const union bench_address *to = &p->base.target->address;
 	int mss = SEGMENT + TCP_HEADER - 20;
 
-	p->fd = bench_socket(loop->setup, loop->target, p->base.number);
+	p->fd = bench_socket(loop->setup, p->base.target, p->base.number);
 	if (p->fd < 0) {
 		bench_loop_break(loop);
 		return;
@@ -181,7 +181,7 @@ static void load(struct bench_loop *loop, struct bench_client *client)
 {
 	struct player *p = player_of(client);
 
-	p->sizing = manner_of(loop)->head_first;
+	p->sizing = manner_of(p)->head_first;
 	p->has_size = false;
 	p->heard_ns = p->base.begun_ns;
 	if (!p->has_socket) {
@@ -224,7 +224,7 @@ static void end_status(struct bench_loop *loop, struct player *p, unsigned n)
 /* The whole body is there. */
 static void finish(struct bench_loop *loop, struct player *p)
 {
-	end(loop, p, bench_file_end(loop->file, p->at));
+	end(loop, p, bench_file_end(p->base.file, p->at));
 }
 
 static void take_body(
@@ -234,7 +234,7 @@ static void take_body(
 	const char *wrong = NULL;
 
 	if (data)
-		wrong = bench_file_take(loop->file, p->at, bytes, len);
+		wrong = bench_file_take(p->base.file, p->at, bytes, len);
 	p->at += len;
 	p->left -= len;
 	if (wrong)
@@ -321,7 +321,7 @@ static void read_head(struct bench_loop *loop, struct player *p)
 static void read_body(struct bench_loop *loop, struct player *p)
 {
 	static char buffer[AT_ONCE];
-	bool counts = loop->file->use == BENCH_USE_COUNT;
+	bool counts = p->base.file->use == BENCH_USE_COUNT;
 	uint64_t most = counts ? DISCARD : sizeof(buffer);
 	/* What nobody looks at is not copied either. */
 	ssize_t n = recv(p->fd, counts ? NULL : buffer,
@@ -357,7 +357,7 @@ static void tick(
 	struct bench_loop *loop, struct bench_client *client, uint64_t now_ns)
 {
 	struct player *p = player_of(client);
-	const struct manner *m = manner_of(loop);
+	const struct manner *m = manner_of(p);
 
 	if (!p->heard_ns)
 		p->heard_ns = now_ns;

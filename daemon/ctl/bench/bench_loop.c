@@ -66,16 +66,7 @@ static void count_whole(struct bench_loop *loop, uint64_t took_ns)
 {
 	struct bench_figures *f = loop->figures;
 
-	if (f->n == f->room) {
-		double *more;
-
-		f->room = f->room * 2 + 64;
-		more = realloc(f->took_s, f->room * sizeof(*more));
-		if (!more)
-			abort();
-		f->took_s = more;
-	}
-	f->took_s[f->n++] = (double)took_ns / 1e9;
+	bench_times_add(&f->took, (double)took_ns / 1e9);
 	loop->whole++;
 	if (!loop->setup->missing)
 		f->bytes += loop->file->size;
@@ -87,6 +78,10 @@ void bench_loop_end(
 	uint64_t now = bench_now_ns();
 
 	client->loading = false;
+	if (client->boss) {
+		loop->kind->part_ended(loop, client->boss, why);
+		return;
+	}
 	client->left--;
 	if (why) {
 		/* A machine that could not boot stands still. */
@@ -190,9 +185,9 @@ static void go_round(struct bench_loop *loop)
 
 			/* Whoever pauses is told of nothing but an end. */
 			if (client->loading)
-				loop->kind->ready(loop, client);
+				client->kind->ready(loop, client);
 			else
-				loop->kind->close(loop, client);
+				client->kind->close(loop, client);
 		}
 		if (loop->kind->release)
 			due = loop->kind->release(loop, now);
@@ -222,11 +217,15 @@ static double cpu_s(void)
 
 bool bench_loop_run(struct bench_loop *loop, unsigned clients, unsigned loads)
 {
+	static const struct bench_kind *const kinds[] = {
+		[URL_SCHEME_TFTP] = &bench_tftp,
+		[URL_SCHEME_HTTP] = &bench_http,
+		[URL_SCHEME_DHCP] = &bench_boot,
+	};
 	uint64_t begun = bench_now_ns();
 	double cpu = cpu_s();
 
-	loop->kind = loop->target->url.scheme == URL_SCHEME_TFTP ? &bench_tftp
-								 : &bench_http;
+	loop->kind = kinds[loop->target->url.scheme];
 	loop->n_clients = clients;
 	loop->held_end = &loop->held;
 	loop->clients = calloc(clients, loop->kind->client_size);
@@ -240,8 +239,15 @@ bool bench_loop_run(struct bench_loop *loop, unsigned clients, unsigned loads)
 	for (unsigned i = 0; i < clients && !loop->is_broken; i++) {
 		struct bench_client *client = client_of(loop, i);
 
-		client->number = i;
-		client->left = loads;
+		*client = (struct bench_client){
+			.kind = loop->kind,
+			.target = loop->target,
+			.file = loop->file,
+			.as = loop->setup->as,
+			.firmware = &loop->setup->firmware,
+			.number = i,
+			.left = loads,
+		};
 		load(loop, client);
 	}
 	go_round(loop);
@@ -251,6 +257,8 @@ bool bench_loop_run(struct bench_loop *loop, unsigned clients, unsigned loads)
 		loop->kind->close(loop, client_of(loop, i));
 	if (loop->is_broken && loop->kind->release)
 		loop->kind->release(loop, UINT64_MAX);
+	for (unsigned i = 0; loop->kind->forget && i < clients; i++)
+		loop->kind->forget(client_of(loop, i));
 	close(loop->epoll);
 	free(loop->clients);
 	return !loop->is_broken;

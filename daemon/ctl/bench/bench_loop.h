@@ -9,9 +9,17 @@
 
 struct bench_loop;
 
+struct bench_kind;
+
 /* What every client begins with. */
 struct bench_client {
-	unsigned number, left; /* loads to do */
+	const struct bench_kind *kind;
+	const struct bench_target *target;
+	struct bench_file *file;
+	const char *as; /* how it asks by HTTP */
+	const struct tftp_firmware *firmware;
+	struct bench_client *boss; /* that this is a part of; NULL: none */
+	unsigned number, left;	   /* loads to do */
 	bool loading;
 	uint64_t begun_ns;
 	uint64_t due_ns; /* of the next load, while it pauses */
@@ -32,10 +40,17 @@ struct bench_kind {
 	 * is none. NULL: packets are not held.
 	 */
 	uint64_t (*release)(struct bench_loop *loop, uint64_t now_ns);
+	/* Of a boss: its part's load is whole (why NULL), or has failed. */
+	void (*part_ended)(struct bench_loop *loop, struct bench_client *client,
+		const char *why);
+	/* Free what it has; NULL: nothing. */
+	void (*forget)(struct bench_client *client);
 };
-extern const struct bench_kind bench_tftp, bench_http;
+extern const struct bench_kind bench_tftp, bench_http, bench_boot;
 /* Is there a firmware of this name that loads over HTTP? */
 bool bench_http_plays(const char *name);
+/* How the machine of this name loads by TFTP; NULL: there is none. */
+const struct tftp_firmware *bench_boot_firmware(const char *name);
 
 struct bench_held;
 

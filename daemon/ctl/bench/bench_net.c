@@ -74,16 +74,21 @@ static const char *why_not(union bench_address *address)
 	return n >> 24 == 0 || n >> 28 == 0xf ? "no machine's address" : NULL;
 }
 
+static int type_of(const struct bench_target *target)
+{
+	return target->url.scheme == URL_SCHEME_HTTP ? SOCK_STREAM : SOCK_DGRAM;
+}
+
 bool bench_resolve(struct bench_target *target)
 {
-	bool is_tftp = target->url.scheme == URL_SCHEME_TFTP;
-	struct addrinfo hints = {.ai_socktype =
-					 is_tftp ? SOCK_DGRAM : SOCK_STREAM},
-			*found;
+	struct addrinfo hints = {.ai_socktype = type_of(target)}, *found;
 	const char *host = target->url.host, *wrong;
 	char text[INET6_ADDRSTRLEN + 20];
-	int err = getaddrinfo(host, NULL, &hints, &found);
+	int err;
 
+	if (target->url.scheme == URL_SCHEME_DHCP)
+		hints.ai_family = AF_INET;
+	err = getaddrinfo(host, NULL, &hints, &found);
 	if (err) {
 		fprintf(stderr, "netukictl: %s: %s\n", host, gai_strerror(err));
 		return false;
@@ -244,8 +249,6 @@ static bool bind_own(int fd, const struct bench_sources *sources, unsigned n)
 int bench_socket(const struct bench_setup *setup,
 	const struct bench_target *target, unsigned client)
 {
-	int type = target->url.scheme == URL_SCHEME_TFTP ? SOCK_DGRAM
-							 : SOCK_STREAM;
 	struct bench_sources sources = sources_of(setup, target);
 	int family = target->address.any.sa_family, fd;
 
@@ -256,7 +259,7 @@ int bench_socket(const struct bench_setup *setup,
 			target->address_text);
 		return -1;
 	}
-	fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(family, type_of(target) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		perror("netukictl: socket");
 		return -1;

@@ -18,26 +18,52 @@
 
 static const struct arguments no_arguments; /* no page is asked for */
 
+const char *bench_phase_name(enum bench_phase phase)
+{
+	static const char *const names[] = {
+		"dhcp", "request", "loader", "ipxe", "script", "image"};
+
+	return names[phase];
+}
+
+void bench_times_add(struct bench_times *times, double s)
+{
+	if (times->n == times->room) {
+		times->room = times->room * 2 + 64;
+		times->s = realloc(times->s, times->room * sizeof(*times->s));
+		if (!times->s)
+			abort();
+	}
+	times->s[times->n++] = s;
+}
+
+void bench_figures_done(struct bench_figures *figures)
+{
+	free(figures->took.s);
+	for (size_t i = 0; i < BENCH_PHASE_MAX; i++)
+		free(figures->phase[i].s);
+}
+
+static void add_times(struct bench_times *sum, const struct bench_times *more)
+{
+	for (size_t i = 0; i < more->n; i++)
+		bench_times_add(sum, more->s[i]);
+}
+
 /* All rounds of a target together; the times are sorted. */
 static struct bench_figures add_up(
 	const struct bench_figures *rounds, unsigned n_rounds)
 {
-	struct bench_figures sum = {.n = 0};
+	struct bench_figures sum = {.failed = 0};
 
-	for (unsigned i = 0; i < n_rounds; i++)
-		sum.room += rounds[i].n;
-	sum.took_s = calloc(sum.room + 1, sizeof(*sum.took_s));
-	if (!sum.took_s)
-		abort();
 	for (unsigned i = 0; i < n_rounds; i++) {
 		const struct bench_figures *f = &rounds[i];
 
-		if (f->n)
-			memcpy(sum.took_s + sum.n, f->took_s,
-				f->n * sizeof(*f->took_s));
+		add_times(&sum.took, &f->took);
+		for (size_t p = 0; p < BENCH_PHASE_MAX; p++)
+			add_times(&sum.phase[p], &f->phase[p]);
 		if (!sum.failed && f->failed)
 			memcpy(sum.why, f->why, sizeof(sum.why));
-		sum.n += f->n;
 		sum.failed += f->failed;
 		sum.seconds += f->seconds;
 		sum.cpu_s += f->cpu_s;
@@ -49,16 +75,18 @@ static struct bench_figures add_up(
 		sum.tftp.needless += f->tftp.needless;
 		sum.tftp.timeouts += f->tftp.timeouts;
 	}
-	stats_sort(sum.took_s, sum.n);
+	stats_sort(sum.took.s, sum.took.n);
+	for (size_t p = 0; p < BENCH_PHASE_MAX; p++)
+		stats_sort(sum.phase[p].s, sum.phase[p].n);
 	return sum;
 }
 
-static json_t *microseconds(const double *took_s, size_t n)
+static json_t *microseconds(const struct bench_times *times)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_real(took_s[i] * 1e6));
+	for (size_t i = 0; i < times->n; i++)
+		json_array_append_new(list, json_real(times->s[i] * 1e6));
 	return list;
 }
 
@@ -68,17 +96,37 @@ static json_t *samples_of(
 {
 	json_t *speeds = json_array();
 
-	for (size_t i = 0; size && i < sum->n; i++)
-		if (sum->took_s[i] > 0)
+	for (size_t i = 0; size && i < sum->took.n; i++)
+		if (sum->took.s[i] > 0)
 			json_array_append_new(speeds,
-				json_real((double)size / sum->took_s[i]));
+				json_real((double)size / sum->took.s[i]));
 	return json_pack("{s:s, s:I, s:{s:I, s:I}, s:o, s:o, s:I, s:I}", "name",
-		name, "count", (json_int_t)(sum->n + sum->failed), "outcomes",
-		"complete", (json_int_t)sum->n, "failed",
+		name, "count", (json_int_t)(sum->took.n + sum->failed),
+		"outcomes", "complete", (json_int_t)sum->took.n, "failed",
 		(json_int_t)sum->failed, "last-byte-us",
-		microseconds(sum->took_s, sum->n), "bytes-per-second", speeds,
-		"blocks", (json_int_t)sum->tftp.blocks, "resent",
+		microseconds(&sum->took), "bytes-per-second", speeds, "blocks",
+		(json_int_t)sum->tftp.blocks, "resent",
 		(json_int_t)sum->tftp.again);
+}
+
+/* Those that the machines went through; those of failed ones, too. */
+static json_t *phases_of(const struct bench_figures *sum)
+{
+	json_t *list = json_array();
+
+	for (enum bench_phase i = 0; i < BENCH_PHASE_MAX; i++) {
+		const struct bench_times *t = &sum->phase[i];
+
+		if (t->n)
+			json_array_append_new(list,
+				json_pack("{s:s, s:I, s:f, s:f, s:f}", "phase",
+					bench_phase_name(i), "n",
+					(json_int_t)t->n, "median",
+					stats_quantile(t->s, t->n, 0.5), "p95",
+					stats_quantile(t->s, t->n, 0.95), "p99",
+					stats_quantile(t->s, t->n, 0.99)));
+	}
+	return list;
 }
 
 static void add_own(json_t *group, const struct bench_target *target,
@@ -87,13 +135,16 @@ static void add_own(json_t *group, const struct bench_target *target,
 	json_t *last = json_object_get(group, "last-byte");
 
 	json_object_del(group, "up"); /* no guest is started */
-	if (sum->n) {
-		json_object_set_new(last, "min", json_real(sum->took_s[0]));
+	if (sum->took.n) {
+		json_object_set_new(last, "min", json_real(sum->took.s[0]));
 		json_object_set_new(last, "p99",
-			json_real(stats_quantile(sum->took_s, sum->n, 0.99)));
+			json_real(stats_quantile(
+				sum->took.s, sum->took.n, 0.99)));
 		json_object_set_new(
-			last, "max", json_real(sum->took_s[sum->n - 1]));
+			last, "max", json_real(sum->took.s[sum->took.n - 1]));
 	}
+	if (target->url.scheme == URL_SCHEME_DHCP)
+		json_object_set_new(group, "phases", phases_of(sum));
 	json_object_update_new(group,
 		json_pack("{s:s, s:f, s:I, s:f, s:f, s:I, s:I, s:I, s:I, s:s?}",
 			"address", target->address_text, "seconds",
@@ -116,22 +167,20 @@ static json_t *compare(const struct bench_setup *setup,
 	json_t *groups = json_array(), *answer;
 
 	for (size_t t = 0; t < setup->n_targets; t++) {
-		struct bench_figures medians = {.n = 0};
+		struct bench_figures medians = {.failed = 0};
 
-		medians.took_s = calloc(setup->rounds, sizeof(double));
-		if (!medians.took_s)
-			abort();
 		for (unsigned i = 0; i < setup->rounds; i++) {
 			struct bench_figures f = add_up(&rounds[t][i], 1);
 
-			if (f.n)
-				medians.took_s[medians.n++] =
-					stats_quantile(f.took_s, f.n, 0.5);
-			free(f.took_s);
+			if (f.took.n)
+				bench_times_add(
+					&medians.took, stats_quantile(f.took.s,
+							       f.took.n, 0.5));
+			bench_figures_done(&f);
 		}
 		json_array_append_new(
 			groups, samples_of(setup->target[t].text, &medians, 0));
-		free(medians.took_s);
+		bench_figures_done(&medians);
 	}
 	answer = json_pack("{s:o}", "groups", groups);
 	refine_report(answer, &no_arguments);
@@ -168,6 +217,11 @@ static void add_notes(json_t *notes, const struct bench_setup *setup,
 			"not answered yet). --from gives them their own.",
 			target->text, (unsigned long long)sum->unanswered,
 			shared);
+	if (setup->boots && shared > 1)
+		note(notes,
+			"%s: %u machines share an address, by which a server "
+			"may tell them apart. --from gives them their own.",
+			target->text, shared);
 	if (sum->seconds > 0.5 && sum->cpu_s > 0.95 * sum->seconds)
 		note(notes,
 			"%s: these clients had no time left: they may be what "
@@ -202,6 +256,12 @@ static json_t *what_was_done(
 	json_object_set_new(o, "size",
 		file->is_known ? json_integer((json_int_t)file->size)
 			       : json_null());
+	if (setup->boots) {
+		char mac[MAC_TEXT_LEN];
+
+		mac_format(&setup->first_mac, ':', mac);
+		json_object_set_new(o, "mac", json_string(mac));
+	}
 	if (setup->own_sizes) {
 		json_object_set_new(
 			o, "blksize", json_integer(setup->firmware.blksize));
@@ -231,7 +291,7 @@ json_t *bench_result(const struct bench_setup *setup,
 	for (size_t t = 0; t < setup->n_targets; t++) {
 		add_own(json_array_get(groups, t), &setup->target[t], &sum[t]);
 		add_notes(notes, setup, &setup->target[t], &sum[t]);
-		free(sum[t].took_s);
+		bench_figures_done(&sum[t]);
 	}
 	json_object_set_new(result, "comparisons", compare(setup, rounds));
 	json_object_set_new(result, "notes", notes);

@@ -112,6 +112,46 @@ static bool has_scheme(const struct bench_setup *s, enum url_scheme scheme)
 	return false;
 }
 
+#define LOW_MACS 0x1000000 /* of the half of an address that counts */
+
+/* Machines that are real are not to be played: their boots would be theirs. */
+static const char *take_mac(const char *text, struct bench_setup *s)
+{
+	uint32_t low;
+
+	if (!text)
+		text = "02:00:00:00:00:01";
+	if (!mac_parse(text, strlen(text), &s->first_mac) ||
+		!mac_is_unicast(&s->first_mac) || !(s->first_mac.b[0] & 2))
+		return "--mac takes a MAC address that is locally administered "
+		       "(its second digit is 2, 6, a or e)";
+	low = (uint32_t)s->first_mac.b[3] << 16 |
+	      (uint32_t)s->first_mac.b[4] << 8 | s->first_mac.b[5];
+	if (s->clients > LOW_MACS - low)
+		return "--mac: there are not enough addresses above it";
+	return NULL;
+}
+
+/* What whole machines take; the rest is of those who load a file. */
+static const char *take_boots(
+	const struct arguments *args, struct bench_setup *s)
+{
+	for (size_t i = 0; i < s->n_targets; i++)
+		s->boots |= s->target[i].url.scheme == URL_SCHEME_DHCP;
+	if (!s->boots)
+		return args->mac ? "--mac is for dhcp://" : NULL;
+	for (size_t i = 0; i < s->n_targets; i++)
+		if (s->target[i].url.scheme != URL_SCHEME_DHCP)
+			return "boots are compared with boots: dhcp:// with "
+			       "dhcp://";
+	if (s->delay_ns || s->missing || s->keep_alive || s->unchecked ||
+		args->file || args->sha256)
+		return "--delay, --missing, --keep-alive, --no-check, --file "
+		       "and --sha256 are for one file, not for boots";
+	s->unchecked = true; /* each machine may get another */
+	return take_mac(args->mac, s);
+}
+
 /* Who plays; and what only TFTP has is not for HTTP. */
 static const char *take_firmware(
 	const struct arguments *args, struct bench_setup *s)
@@ -122,9 +162,11 @@ static const char *take_firmware(
 	const char *wrong;
 
 	s->as = args->as ? args->as : "edk2";
-	firmware = tftp_firmware_find(s->as);
+	firmware = s->boots ? bench_boot_firmware(s->as)
+			    : tftp_firmware_find(s->as);
 	if (!firmware)
-		return "--as takes edk2, ipxe or rom";
+		return s->boots ? "--as takes edk2, http-boot, ipxe or rom"
+				: "--as takes edk2, ipxe or rom";
 	if (has_http && !bench_http_plays(s->as))
 		return "a ROM knows no HTTP: --as edk2 or ipxe";
 	s->firmware = *firmware;
@@ -210,7 +252,7 @@ const char *bench_setup(const struct arguments *args, struct bench_setup *ret)
 
 	if (!args->n_operands)
 		return "what is to be loaded? tftp://HOST/FILE or "
-		       "http://HOST/FILE";
+		       "http://HOST/FILE; or dhcp://SERVER, to boot";
 	if (args->since || args->limit)
 		return "--since and --limit are for --saved";
 	if (args->csv && args->json)
@@ -222,6 +264,8 @@ const char *bench_setup(const struct arguments *args, struct bench_setup *ret)
 		wrong = take_target(args->compare, &s);
 	if (!wrong)
 		wrong = take_amounts(args, &s);
+	if (!wrong)
+		wrong = take_boots(args, &s);
 	if (!wrong)
 		wrong = take_firmware(args, &s);
 	if (!wrong)

@@ -105,9 +105,10 @@ static void show_head(const json_t *r)
 
 static void show_groups(const json_t *result)
 {
-	static const char *const headings[] = {"TARGET", "LOADS", "FAILED",
-		"FILE WHOLE", "P95", "RATE", "TOGETHER", "SENT AGAIN",
-		"TIME-OUTS"};
+	bool boots = json_object_get(result, "mac");
+	const char *const headings[] = {"TARGET", boots ? "BOOTS" : "LOADS",
+		"FAILED", boots ? "IMAGE WHOLE" : "FILE WHOLE", "P95", "RATE",
+		"TOGETHER", "SENT AGAIN", "TIME-OUTS"};
 	const json_t *g;
 	struct table table;
 	size_t i;
@@ -132,6 +133,38 @@ static void show_groups(const json_t *result)
 		table_add(&table, cells);
 	}
 	table_print(&table);
+	table_done(&table);
+}
+
+/* What each phase of machines that boot took. */
+static void show_phases(const json_t *result)
+{
+	static const char *const headings[] = {
+		"TARGET", "PHASE", "TIMES", "MEDIAN", "P95", "P99"};
+	const json_t *g, *phase;
+	struct table table;
+	size_t i, j;
+
+	table_init(&table, sizeof(headings) / sizeof(*headings), headings);
+	json_array_foreach(json_object_get(result, "groups"), i, g)
+	{
+		json_array_foreach(json_object_get(g, "phases"), j, phase)
+		{
+			char b[4][CELL];
+			const char *cells[] = {text_of(g, "name"),
+				text_of(phase, "phase"),
+				number_text(phase, "n", b[0]),
+				time_text(known(phase, "median"), b[1]),
+				time_text(known(phase, "p95"), b[2]),
+				time_text(known(phase, "p99"), b[3])};
+
+			table_add(&table, cells);
+		}
+	}
+	if (table.n_rows > 1) {
+		puts("");
+		table_print(&table);
+	}
 	table_done(&table);
 }
 
@@ -200,6 +233,7 @@ void bench_show(const json_t *result, const struct arguments *args)
 	} else {
 		show_head(result);
 		show_groups(result);
+		show_phases(result);
 		json_array_foreach(json_object_get(result, "comparisons"), i, c)
 		{
 			puts("");

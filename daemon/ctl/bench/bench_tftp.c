@@ -72,10 +72,10 @@ static void hold(struct bench_loop *loop, const struct bench_held *what,
 	loop->held_bytes += held->len;
 }
 
-static void transmit(struct bench_loop *loop, int fd, const uint8_t *data,
-	size_t len, bool to_service)
+static void transmit(const struct bench_target *target, int fd,
+	const uint8_t *data, size_t len, bool to_service)
 {
-	const union bench_address *to = &loop->target->address;
+	const union bench_address *to = &target->address;
 
 	/* A refusal is known by its ERROR, or by silence. */
 	(void)!sendto(fd, data, len, MSG_NOSIGNAL, to_service ? &to->any : NULL,
@@ -98,8 +98,8 @@ static void put(struct bench_loop *loop, struct player *p, bool to_service)
 	if (loop->setup->delay_ns)
 		hold(loop, &what, p->tftp.packet);
 	else
-		transmit(loop, p->fd, p->tftp.packet, p->tftp.packet_len,
-			to_service);
+		transmit(p->base.target, p->fd, p->tftp.packet,
+			p->tftp.packet_len, to_service);
 }
 
 /* After what is held, and was sent from it before. */
@@ -135,7 +135,7 @@ static bool open_socket(struct bench_loop *loop, struct player *p)
 {
 	int size = 4 << 20, one = 1;
 
-	p->fd = bench_socket(loop->setup, loop->target, p->base.number);
+	p->fd = bench_socket(loop->setup, p->base.target, p->base.number);
 	if (p->fd < 0) {
 		bench_loop_break(loop);
 		return false;
@@ -203,7 +203,7 @@ static void finish(struct bench_loop *loop, struct player *p)
 	case TFTP_CLIENT_COMPLETE:
 		wrong = loop->setup->missing ? "the file is there" : NULL;
 		if (!wrong)
-			wrong = bench_file_end(loop->file, c->received);
+			wrong = bench_file_end(p->base.file, c->received);
 		if (!wrong && c->has_size && c->size != c->received)
 			wrong = "it is not as long as the server said";
 		end(loop, p, wrong);
@@ -221,22 +221,24 @@ static void finish(struct bench_loop *loop, struct player *p)
 }
 
 /* NULL, or why these bytes are wrong. */
-static const char *take_bytes(const struct bench_loop *loop,
-	const struct tftp_client *c, const struct tftp_client_action *action)
+static const char *take_bytes(
+	struct player *p, const struct tftp_client_action *action)
 {
+	const struct tftp_client *c = &p->tftp;
+
 	if (!action->len)
 		return NULL;
 	if (c->has_size &&
 		(action->at > c->size || action->len > c->size - action->at))
 		return "it is longer than the server said";
 	return bench_file_take(
-		loop->file, action->at, action->data, action->len);
+		p->base.file, action->at, action->data, action->len);
 }
 
 static void act(struct bench_loop *loop, struct player *p,
 	struct tftp_client_action action)
 {
-	const char *wrong = take_bytes(loop, &p->tftp, &action);
+	const char *wrong = take_bytes(p, &action);
 
 	if (wrong) {
 		p->tftp.packet_len = tftp_build_error(TFTP_ERROR_UNDEFINED,
@@ -265,7 +267,7 @@ static void load(struct bench_loop *loop, struct bench_client *client)
 {
 	struct player *p = player_of(client);
 	struct tftp_client_action action = tftp_client_start(&p->tftp,
-		&loop->setup->firmware, loop->target->url.path, now_us(loop));
+		client->firmware, client->target->url.path, now_us(loop));
 
 	if (open_socket(loop, p))
 		act(loop, p, action);
@@ -313,7 +315,7 @@ static void let_go(struct bench_loop *loop, struct bench_held *held)
 	else if (loop->is_broken || (held->to_service && !loop->running))
 		return;
 	else if (!held->to)
-		transmit(loop, held->fd, held->data, held->len,
+		transmit(loop->target, held->fd, held->data, held->len,
 			held->to_service);
 	else if (held->to->has_socket && held->to->sockets == held->sockets &&
 		 tftp_parse_packet(held->data, held->len, &packet))
@@ -378,9 +380,9 @@ static void receive_joined(struct bench_loop *loop, struct player *p)
 
 /* The server, from any port? */
 static bool is_server(
-	const struct bench_loop *loop, const union bench_address *from)
+	const struct bench_target *target, const union bench_address *from)
 {
-	const union bench_address *server = &loop->target->address;
+	const union bench_address *server = &target->address;
 
 	if (from->any.sa_family == AF_INET6)
 		return IN6_ARE_ADDR_EQUAL(
@@ -406,7 +408,7 @@ static void receive_first(struct bench_loop *loop, struct player *p)
 						      : strerror(errno));
 		return;
 	}
-	if (!is_server(loop, &from))
+	if (!is_server(p->base.target, &from))
 		return;
 	tell_errors(p, 0);
 	if (connect(p->fd, &from.any, len) == 0)
@@ -471,8 +473,8 @@ static void close_client(struct bench_loop *loop, struct bench_client *client)
 		p->tftp.packet_len = tftp_build_error(TFTP_ERROR_UNDEFINED,
 			"the client has left", p->tftp.packet,
 			sizeof(p->tftp.packet));
-		transmit(
-			loop, p->fd, p->tftp.packet, p->tftp.packet_len, false);
+		transmit(p->base.target, p->fd, p->tftp.packet,
+			p->tftp.packet_len, false);
 	}
 	close_socket(loop, p);
 	count(loop, p);
