@@ -3,6 +3,7 @@
 # time-limit: 1800
 
 import json
+import signal
 import sys
 import time
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lab import appliance, armapp, harness, netns  # noqa: E402
 from lab import paths, rom, uki  # noqa: E402
-from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
+from lab.lab import DHCP_ADDRESS, NETUKI_ADDRESS, Lab  # noqa: E402
 
 MAC = "52:54:00:12:34:56"
 CMDLINE = "console=ttyS0 quiet panic=-1 test.proxydhcp=1"
@@ -169,6 +170,28 @@ def test_slow_dhcp_server():
     with laboratory(dhcp=False, mode="tftp-uki") as lab:
         lab.start_dnsmasq("dhcp", delay=2)
         boot(lab)
+
+
+@harness.cases(ovmf={"firmware": "ovmf"}, seabios={"firmware": "seabios"})
+def test_fast_dhcp_server(firmware):
+    """A DHCP server whose OFFER comes half a second before netukid's."""
+    with laboratory(dhcp=False, mode="tftp-uki") as lab:
+        server = lab.start_dnsmasq("dhcp")
+        machine = lab.machine("lab-01", firmware=firmware, mac=MAC)
+        capture = lab.capture("lab-01", "udp port 67 or udp port 68")
+        lab.netukid.send(signal.SIGSTOP)
+        machine.power_on()
+        server.wait_output("DHCPOFFER", TIMEOUT)
+        time.sleep(0.5)
+        lab.netukid.send(signal.SIGCONT)
+        cmdline, _ = machine.wait_guest(TIMEOUT)
+        words = [word for word in cmdline.split()
+                 if not word.startswith("initrd=")]
+        harness.equal(" ".join(words), CMDLINE, "/proc/cmdline")
+        capture.finish()
+        offers = [row[0] for row in capture.rows("dhcp.option.dhcp == 2",
+                                                 "ip.src")]
+        harness.equal(offers[:2], [DHCP_ADDRESS, NETUKI_ADDRESS], "OFFERs")
 
 
 def add_far_bridge(lab):
