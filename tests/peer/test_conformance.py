@@ -191,6 +191,45 @@ def test_table(rows, **settings):
                 same(one, other, what)
 
 
+PXE_CODES = {6: "ia32", 7: "x64", 9: "x64", 10: "arm32", 11: "arm64",
+             25: "riscv32", 27: "riscv64", 37: "loongarch32",
+             39: "loongarch64"}
+HTTP_CODES = {15: "ia32", 16: "x64", 17: "x64", 18: "arm32", 19: "arm64",
+              26: "riscv32", 28: "riscv64", 38: "loongarch32",
+              40: "loongarch64"}
+
+
+@harness.cases(
+    pxe={"request": "ovmf-pxe-discover", "codes": PXE_CODES, "path": "",
+         "bios": {0}},
+    http={"request": "ovmf-http-discover",
+          "codes": {**HTTP_CODES, **PXE_CODES},
+          "path": f"http://{SERVER}/loaders/", "bios": {0, 20}})
+def test_architectures(request, codes, path, bios):
+    """Each architecture is given its own loader, and no other code any.
+
+    Those of BIOS are, too; HTTP Boot may name the processor by a PXE code.
+    """
+    whole = load(request)
+    at = whole.index(b"\x5d\x02") + 2
+    with Lab() as lab:
+        loaders = {arch: lab.tmp / f"{arch}.efi" for arch in codes.values()}
+        for file in loaders.values():
+            file.write_bytes(bytes(1000))
+        start(lab, {key: QEMU[key] for key in ("name", "mac")},
+              "defaults: {loaders: {" + ", ".join(
+                  f"{arch}: {file}" for arch, file in loaders.items()) + "}}")
+        for code in range(256):
+            packet = whole[:at] + struct.pack("!H", code) + whole[at + 2:]
+            files = [dhcp.parse(reply)["file"].decode()
+                     for reply in exchange(lab, [packet], PORT_67)]
+            if code in bios:
+                wanted = [f"{path}undionly.kpxe"]
+            else:
+                wanted = [f"{path}{codes[code]}.efi"] if code in codes else []
+            harness.equal(files, wanted, f"architecture {code}")
+
+
 def test_malformed():
     """Row 43: cut short anywhere, or without the cookie: silence."""
     whole = load("ovmf-pxe-discover")
