@@ -103,6 +103,21 @@ static enum pxe_form form_of(const struct asked *a)
 	return a->plan.form;
 }
 
+/* Who is configured and still gets no answer is told of, once for a reason. */
+static void say_silence(struct dhcp_answerer *s, const struct asked *a,
+	const char *reason_before)
+{
+	char mac[MAC_TEXT_LEN];
+
+	if (!a->plan.machine || strcmp(reason_before, a->plan.reason) == 0 ||
+		!log_allow(&s->limit))
+		return;
+	mac_format(&a->client.mac, ':', mac);
+	log_warn("%s (%s, %s): its firmware gets no answer: %s",
+		a->plan.machine->name, mac, arch_name(a->client.arch),
+		a->plan.reason);
+}
+
 /* The reply to one request into out; its length, 0 for silence. */
 static size_t build(struct dhcp_answerer *s, struct asked *a, uint8_t *out)
 {
@@ -112,6 +127,8 @@ static size_t build(struct dhcp_answerer *s, struct asked *a, uint8_t *out)
 	size_t len;
 
 	decide(&world, &a->client, &a->plan);
+	if (a->record && a->plan.kind == PLAN_SILENCE)
+		say_silence(s, a, a->record->reason);
 	if (a->record) {
 		a->record->reason = a->plan.reason;
 		a->record->answered = a->plan.kind != PLAN_SILENCE;

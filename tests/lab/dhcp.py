@@ -17,6 +17,7 @@ SO_BINDTODEVICE = 25
 # What each kind of client says in option 60 and 93.
 VENDOR_CLASS = {
     "uefi": (b"PXEClient:Arch:00007:UNDI:003000", 7),
+    "arm64": (b"PXEClient:Arch:00011:UNDI:003000", 11),
     "bios": (b"PXEClient:Arch:00000:UNDI:002001", 0),
     "http": (b"HTTPClient:Arch:00016:UNDI:003000", 16),
 }

@@ -158,6 +158,18 @@ def test_loop_is_noticed():
                       "netukictl machines does not say so")
 
 
+def test_silence_is_said_once():
+    """A machine of the configuration that gets no answer: the log says why."""
+    with lab_with_client() as (lab, client):
+        for xid in (1, 1, 2):
+            client.send(dhcp.discover(MAC, "arm64", xid=xid))
+        harness.check(ask(client, dhcp.discover(MAC, xid=3)), "silent")
+        said = lines(lab, "gets no answer")
+        harness.equal(len(said), 1, "lines about it")
+        harness.check(f"lab-01 ({MAC}, arm64): its firmware gets no answer: no "
+                      "loader is configured" in said[0], said)
+
+
 # A relay.
 
 def add_far_network(lab):
