@@ -41,6 +41,7 @@ CONTENTS = """
 -rw-r--r-- /usr/share/doc/netuki/examples/classroom.yaml
 -rw-r--r-- /usr/share/doc/netuki/examples/loopback.yaml
 -rw-r--r-- /usr/share/doc/netuki/examples/machines.d/row-1.yaml
+-rw-r--r-- /usr/share/doc/netuki/examples/make-uki
 -rw-r--r-- /usr/share/doc/netuki/examples/netuki.json
 -rw-r--r-- /usr/share/doc/netuki/examples/strangers.yaml
 -rw-r--r-- /usr/share/man/man1/netukictl.1.gz

@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import harness, oci, paths  # noqa: E402
+from lab import harness, oci, paths, uki  # noqa: E402
 from lab.process import Process  # noqa: E402
 
 OLD = -60  # seconds: old enough for nobody to wait whether it is whole
@@ -609,6 +609,37 @@ def test_pins():
 
 
 # What is said of a file.
+
+def test_example_makes_a_uki():
+    """The example script's image has all parts, for every boot path."""
+    script = paths.REPO / "packaging" / "examples" / "make-uki"
+    made = uki.build()
+    with Netukid() as netukid:
+        parts = []
+        for name in (".linux", ".initrd"):
+            parts.append(netukid.tmp / name[1:])
+            parts[-1].write_bytes(uki.section(made, name))
+        path = netukid.images / "a b.efi"
+        environment = {**os.environ, "STUB": str(paths.asset(
+            uki.ARCHES["x64"]["stub"]))}
+        subprocess.run(["sh", script, path, *parts, "quiet splash"],
+                       check=True, env=environment)
+        done = subprocess.run([paths.built("netukid"), "--inspect", path,
+                               "--json"], check=True, capture_output=True)
+        facts = json.loads(done.stdout)
+        harness.equal((facts["arch"], facts["cmdline"]),
+                      ("x64", "quiet splash"), "facts")
+        harness.equal([path["works"] for path in facts["paths"].values()],
+                      [True] * 4, "boot paths")
+        for name, part in zip((".linux", ".initrd"), parts):
+            harness.equal(uki.section(path, name), part.read_bytes(), name)
+        done = subprocess.run(["sh", script, path, "/nowhere", *parts],
+                              capture_output=True, text=True,
+                              env=environment)
+        harness.equal((done.returncode, done.stderr),
+                      (1, "make-uki: /nowhere cannot be read\n"), "a failure")
+        harness.equal(list(netukid.images.iterdir()), [path], "left behind")
+
 
 def test_inspect():
     """`netukid --inspect` needs no daemon, and agrees with `netukictl`."""
