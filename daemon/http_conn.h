@@ -61,9 +61,8 @@ struct http_conn {
 	char *out; /* NULL: there is no answer to send */
 	struct view *view;
 	uint64_t view_at, view_end;
-	size_t made_len;  /* of it, text that was made for this answer */
-	uint64_t warm_to; /* the page cache had it up to here */
-	int queued;	  /* in the socket when last looked at; 0: not yet */
+	size_t made_len; /* of it, text that was made for this answer */
+	int queued;	 /* in the socket when last looked at; 0: not yet */
 	uint64_t begin_us, begin_at; /* of the body */
 	char *path; /* of the running answer, for the journal */
 	struct worker_job *job;

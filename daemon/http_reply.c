@@ -159,7 +159,6 @@ static void answer_view(struct http_conn *conn,
 	conn->view = view;
 	conn->view_at = answer.first;
 	conn->view_end = answer.first + answer.length;
-	conn->warm_to = 0;
 }
 
 void http_reply_view(struct http_conn *conn, const struct http_request *request,

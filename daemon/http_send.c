@@ -8,8 +8,7 @@
 #include "daemon/http_conn.h"
 #include "daemon/reader.h"
 
-#define PROBE (128u << 10) /* the kernel reads ahead by about so much */
-#define END   512	   /* bytes of a large answer that are held back */
+#define END 512 /* bytes of a large answer that are held back */
 
 void http_note(struct http_conn *conn, enum journal_kind kind, const char *path,
 	const char *detail)
@@ -81,31 +80,6 @@ static void on_warm(void *arg, int err)
 		http_conn_wait(conn, true);
 }
 
-/*
- * Is what goes out next in the page cache? sendfile would wait for the disk,
- * and everyone with it.
- */
-static bool is_warm(struct http_conn *conn, uint64_t len)
-{
-	uint64_t at = conn->view_at, end = conn->view_at + len;
-
-	if (!view_is_near(conn->view, at, len))
-		return false;
-	/* What was there a moment ago is not asked again. */
-	if (at < conn->warm_to)
-		at = conn->warm_to;
-	for (; at < end; at += PROBE) {
-		char byte;
-		struct iovec iov = {&byte, 1};
-
-		if (view_readv(conn->view, &iov, 1, at, true) == -EAGAIN)
-			return false;
-	}
-	if (conn->warm_to < at)
-		conn->warm_to = at;
-	return true;
-}
-
 static enum http_sent send_out(struct http_conn *conn)
 {
 	bool more = conn->view && conn->view_at < conn->view_end;
@@ -133,7 +107,6 @@ static enum http_sent warm_up(struct http_conn *conn)
 {
 	conn->job = reader_start(conn->service->netuki->worker, conn->view,
 		conn->view_at, READER_CHUNK, on_warm, conn);
-	conn->warm_to = 0;
 	if (conn->job)
 		return HTTP_SENT_WAIT;
 	conn->ours = true;
@@ -232,7 +205,8 @@ static enum http_sent send_view(struct http_conn *conn, uint64_t budget)
 	left -= end;
 	if (budget > left)
 		budget = left;
-	if (!is_warm(conn, budget))
+	/* sendfile would wait for the disk, and everyone with it. */
+	if (!view_is_warm(conn->view, conn->view_at, budget))
 		return warm_up(conn);
 	if (budget == left && !view_is_whole(conn->view))
 		return break_changed(conn);

@@ -16,24 +16,27 @@
 #include "daemon/clock.h"
 
 #define PIECE 65536
-/* What is read in at once from where RWF_NOWAIT does not tell. */
+/* The kernel reads ahead by about so much, and so do we. */
 #define UNIT (128u << 10)
 /*
- * So long after that it is taken to be in the page cache; if it is not, one
- * read waits. And whoever has just asked its server about a file commonly
- * (NFS, libfuse) does not ask again within a second.
+ * What was in the page cache so long ago is taken to be there still; if it is
+ * not, one read waits. WARM: RWF_NOWAIT has said so. NEAR: it does not tell,
+ * but a helper has read it in; and whoever has just asked its server about a
+ * file commonly (NFS, libfuse) does not ask again within a second.
  */
+#define WARM_US 100000
 #define NEAR_US 800000
 
 struct file {
 	unsigned refs;
 	int fd;
 	struct stat st;
+	bool blind; /* RWF_NOWAIT does not tell */
 	/*
-	 * Where RWF_NOWAIT does not tell: when each UNIT was last read in, in
-	 * us; 0: never. Set by helper threads. NULL: it does.
+	 * When each UNIT was last in the page cache, in us; 0: never. Set by
+	 * helper threads of a blind file.
 	 */
-	_Atomic uint64_t *read_us;
+	_Atomic uint64_t *cached_us;
 };
 
 struct extent {
@@ -82,13 +85,12 @@ int file_open(const char *path, struct file **ret)
 		err = S_ISDIR(file->st.st_mode) ? -EISDIR : -EINVAL;
 		goto fail;
 	}
-	if (is_blind(file->fd)) {
-		file->read_us = calloc(
-			file_size(file) / UNIT + 1, sizeof(*file->read_us));
-		if (!file->read_us) {
-			err = -ENOMEM;
-			goto fail;
-		}
+	file->blind = is_blind(file->fd);
+	file->cached_us =
+		calloc(file_size(file) / UNIT + 1, sizeof(*file->cached_us));
+	if (!file->cached_us) {
+		err = -ENOMEM;
+		goto fail;
 	}
 	*ret = file;
 	return 0;
@@ -115,7 +117,7 @@ void file_unref(struct file *file)
 	if (!file || --file->refs)
 		return;
 	close(file->fd);
-	free(file->read_us);
+	free(file->cached_us);
 	free(file);
 }
 
@@ -147,7 +149,7 @@ bool file_is_unchanged(const struct file *file, bool nowait)
 	struct stat st;
 	struct statx now;
 
-	if (!file->read_us)
+	if (!file->blind)
 		return fstat(file->fd, &st) == 0 && file_is_at(file, &st);
 	if (statx(file->fd, "",
 		    AT_EMPTY_PATH |
@@ -404,32 +406,6 @@ static int read_by_pieces(const struct view *view, const struct iovec *iov,
 	return 0;
 }
 
-int view_readv(const struct view *view, const struct iovec *iov, int n,
-	uint64_t offset, bool nowait)
-{
-	uint64_t within;
-	const struct extent *e = extent_at(view, offset, &within);
-	size_t len = 0;
-
-	for (int i = 0; i < n; i++)
-		len += iov[i].iov_len;
-	if (!len)
-		return 0;
-	if (nowait && !view_is_near(view, offset, len))
-		return -EAGAIN;
-	/* The usual case, all in one file, is one system call. */
-	if (e && e->file && len <= e->len - within) {
-		ssize_t got = preadv2(e->file->fd, iov, n,
-			(off_t)(e->offset + within), nowait ? RWF_NOWAIT : 0);
-
-		if (got == (ssize_t)len)
-			return 0;
-		if (got < 0 && errno != EOPNOTSUPP && errno != EINTR)
-			return -errno;
-	}
-	return read_by_pieces(view, iov, n, offset, nowait);
-}
-
 /*
  * The part of an extent, which begins at *at in its view, that is in this
  * range, as offsets in its file. False: none is. *at moves on to the next.
@@ -449,23 +425,71 @@ static bool clip(const struct extent *e, uint64_t offset, uint64_t len,
 	return true;
 }
 
-bool view_is_near(const struct view *view, uint64_t offset, uint64_t len)
+/* Its first byte tells of a whole unit. */
+static bool is_unit_warm(struct file *file, uint64_t unit, uint64_t now)
 {
-	uint64_t at = 0, from, to;
+	char byte;
+	struct iovec iov = {&byte, 1};
+	uint64_t cached = atomic_load(&file->cached_us[unit]);
+
+	if (cached + (file->blind ? NEAR_US : WARM_US) >= now)
+		return true;
+	if (file->blind || (preadv2(file->fd, &iov, 1, (off_t)(unit * UNIT),
+				    RWF_NOWAIT) < 0 &&
+				   errno == EAGAIN))
+		return false;
+	atomic_store(&file->cached_us[unit], now);
+	return true;
+}
+
+/* Those of blind files alone, or all. */
+static bool is_cached(
+	const struct view *view, uint64_t offset, uint64_t len, bool all)
+{
+	uint64_t at = 0, from, to, now = clock_us();
 
 	for (size_t i = 0; i < view->n; i++) {
 		const struct extent *e = &view->extent[i];
-		uint64_t now;
 
-		if (!clip(e, offset, len, &at, &from, &to) || !e->file->read_us)
+		if (!clip(e, offset, len, &at, &from, &to) ||
+			(!all && !e->file->blind))
 			continue;
-		now = clock_us();
 		for (uint64_t unit = from / UNIT; unit * UNIT < to; unit++)
-			if (atomic_load(&e->file->read_us[unit]) + NEAR_US <
-				now)
+			if (!is_unit_warm(e->file, unit, now))
 				return false;
 	}
 	return true;
+}
+
+bool view_is_warm(const struct view *view, uint64_t offset, uint64_t len)
+{
+	return is_cached(view, offset, len, true);
+}
+
+int view_readv(const struct view *view, const struct iovec *iov, int n,
+	uint64_t offset, bool nowait)
+{
+	uint64_t within;
+	const struct extent *e = extent_at(view, offset, &within);
+	size_t len = 0;
+
+	for (int i = 0; i < n; i++)
+		len += iov[i].iov_len;
+	if (!len)
+		return 0;
+	if (nowait && !is_cached(view, offset, len, false))
+		return -EAGAIN;
+	/* The usual case, all in one file, is one system call. */
+	if (e && e->file && len <= e->len - within) {
+		ssize_t got = preadv2(e->file->fd, iov, n,
+			(off_t)(e->offset + within), nowait ? RWF_NOWAIT : 0);
+
+		if (got == (ssize_t)len)
+			return 0;
+		if (got < 0 && errno != EOPNOTSUPP && errno != EINTR)
+			return -errno;
+	}
+	return read_by_pieces(view, iov, n, offset, nowait);
 }
 
 static int read_in(struct file *file, uint64_t from, uint64_t to)
@@ -473,11 +497,8 @@ static int read_in(struct file *file, uint64_t from, uint64_t to)
 	static __thread uint8_t buf[PIECE];
 	uint64_t first = from / UNIT, end = (to + UNIT - 1) / UNIT, now;
 
-	if (file->read_us) {
-		from = first * UNIT;
-		to = end * UNIT < file_size(file) ? end * UNIT
-						  : file_size(file);
-	}
+	from = first * UNIT;
+	to = end * UNIT < file_size(file) ? end * UNIT : file_size(file);
 	while (from < to) {
 		size_t len = to - from < PIECE ? (size_t)(to - from) : PIECE;
 		int err = file_read(file, buf, len, from);
@@ -486,13 +507,13 @@ static int read_in(struct file *file, uint64_t from, uint64_t to)
 			return err;
 		from += len;
 	}
-	if (!file->read_us)
+	if (!file->blind)
 		return 0;
 	if (!file_is_unchanged(file, false))
 		return -ESTALE;
 	now = clock_us();
 	for (uint64_t unit = first; unit < end; unit++)
-		atomic_store(&file->read_us[unit], now);
+		atomic_store(&file->cached_us[unit], now);
 	return 0;
 }
 

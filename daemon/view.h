@@ -83,11 +83,12 @@ int view_readv(const struct view *view, const struct iovec *iov, int n,
  */
 int view_read_in(const struct view *view, uint64_t offset, uint64_t len);
 /*
- * False: some of this range is on a file system that cannot tell whether a
- * read would wait (NFS, FUSE, overlay, ...), and view_read_in has not been
- * there in the last moments. Then view_readv says -EAGAIN with `nowait`.
+ * False: sending some of this range would wait, or it is on a file system that
+ * cannot tell whether a read would (NFS, FUSE, overlay, ...), and view_read_in
+ * has not been there in the last moments. Then view_readv says -EAGAIN with
+ * `nowait`. What was there a moment ago is not asked for again.
  */
-bool view_is_near(const struct view *view, uint64_t offset, uint64_t len);
+bool view_is_warm(const struct view *view, uint64_t offset, uint64_t len);
 /*
  * Send up to len bytes from offset to a socket: the count sent (at least 1),
  * -EAGAIN if it would block, -EIO where a file has become shorter, else
