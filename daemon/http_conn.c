@@ -8,11 +8,12 @@
 #include <sys/socket.h>
 
 #include "daemon/clock.h"
+#include "daemon/turn.h"
 
 #define IN_SIZE		(HTTP_MAX_HEAD + 1)
-#define ANSWERS_AT_ONCE 8   /* of pipelined requests */
-#define SLICE_US	200 /* for those that are ready, in a round: DHCP waits */
-#define SIPS_S		10 /* before its time is up, a client is looked at */
+#define ANSWERS_AT_ONCE 8    /* of pipelined requests */
+#define SLICE_US	1000 /* for those that are ready, in a round */
+#define SIPS_S		10   /* before its time is up, a client is looked at */
 
 void http_conn_set_deadline(struct http_conn *conn, unsigned seconds)
 {
@@ -217,7 +218,7 @@ void http_ready_turn(struct http_service *s)
 
 	while ((conn = TAILQ_FIRST(&s->ready))) {
 		http_conn_resume(conn);
-		if (clock_us() >= until)
+		if (clock_us() >= until || turn_is_due())
 			break;
 	}
 	if (!TAILQ_EMPTY(&s->ready))

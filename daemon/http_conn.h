@@ -102,7 +102,8 @@ void http_conn_wait(struct http_conn *conn, bool writing);
 /*
  * Those that could go on but gave up their turn. They share a slice of time
  * in each round of the event loop, so that a script waits for one slice,
- * however many downloads run. And: takes one out of the list.
+ * however many downloads run; DHCP waits for one chunk. And: takes one out of
+ * the list.
  */
 void http_ready_turn(struct http_service *s);
 void http_ready_drop(struct http_conn *conn);
@@ -113,7 +114,7 @@ void http_conn_free(struct http_conn *conn);
 
 /* http_send.c: the answer. */
 
-#define HTTP_CHUNK (1u << 20) /* of a large answer in a turn */
+#define HTTP_CHUNK (512u << 10) /* of a large answer in a turn */
 
 enum http_sent {
 	HTTP_SENT_ALL,

@@ -1,8 +1,13 @@
 #include "daemon/turn.h"
 
 #include <errno.h>
+#include <poll.h>
 
 #include "daemon/netuki.h"
+
+#define DUE_MAX 16
+
+static LIST_HEAD(, turn) turns = LIST_HEAD_INITIALIZER(turns);
 
 static void on_breather(evutil_socket_t fd, short what, void *arg)
 {
@@ -18,16 +23,19 @@ int turn_init(struct turn *turn, struct event_base *base, struct event *hot)
 	turn->hot = hot;
 	turn->taken = 0;
 	turn->breather = event_new(base, -1, 0, on_breather, turn);
-	if (!turn->breather ||
-		event_priority_set(turn->breather, NETUKI_PRIORITY_NORMAL))
+	if (!turn->breather)
 		return -ENOMEM;
+	event_priority_set(turn->breather, NETUKI_PRIORITY_NORMAL);
+	LIST_INSERT_HEAD(&turns, turn, link);
 	return 0;
 }
 
 void turn_done(struct turn *turn)
 {
-	if (turn->breather)
-		event_free(turn->breather);
+	if (!turn->breather)
+		return;
+	LIST_REMOVE(turn, link);
+	event_free(turn->breather);
 	turn->breather = NULL;
 }
 
@@ -37,4 +45,21 @@ void turn_take(struct turn *turn)
 		return;
 	event_del(turn->hot);
 	event_active(turn->breather, EV_TIMEOUT, 0);
+}
+
+bool turn_is_due(void)
+{
+	struct pollfd due[DUE_MAX];
+	const struct turn *turn;
+	unsigned n = 0;
+
+	LIST_FOREACH (turn, &turns, link)
+		if (n < DUE_MAX &&
+			event_get_priority(turn->hot) == NETUKI_PRIORITY_DHCP &&
+			event_pending(turn->hot, EV_READ, NULL))
+			due[n++] = (struct pollfd){
+				.fd = event_get_fd(turn->hot),
+				.events = POLLIN,
+			};
+	return n && poll(due, n, 0) > 0;
 }

@@ -9,12 +9,15 @@
 #define DAEMON_TURN_H
 
 #include <event2/event.h>
+#include <stdbool.h>
+#include <sys/queue.h>
 
 #define TURN_MAX 8
 
 struct turn {
 	struct event *hot;	/* somebody else's; EV_READ | EV_PERSIST */
 	struct event *breather; /* NULL: not in use */
+	LIST_ENTRY(turn) link;	/* of all that are in use */
 	unsigned taken;
 };
 
@@ -24,5 +27,10 @@ int turn_init(struct turn *turn, struct event_base *base, struct event *hot);
 void turn_done(struct turn *turn);
 /* From the event's callback, once for each call of it. */
 void turn_take(struct turn *turn);
+/*
+ * Does one of NETUKI_PRIORITY_DHCP wait to be read, which does not stand back
+ * for now? For who has much to do by small steps, between two of them.
+ */
+bool turn_is_due(void);
 
 #endif
