@@ -104,10 +104,30 @@ bool content_find_machine(const struct config *config, const char *id,
 	return true;
 }
 
-static struct view *view_of(
-	const struct image *image, const struct content_name *name)
+static bool has_section(const struct image *image, const char *name)
 {
-	switch (name->part) {
+	const struct uki_section *s = uki_find(&image->uki, name);
+
+	return s && s->len;
+}
+
+static bool has_part(const struct image *image, enum content_part part)
+{
+	switch (part) {
+	case CONTENT_WHOLE:
+		return true;
+	case CONTENT_KERNEL:
+		return has_section(image, ".linux");
+	case CONTENT_INITRD:
+		return has_section(image, ".ucode") ||
+		       has_section(image, ".initrd");
+	}
+	return false;
+}
+
+static struct view *view_of(const struct image *image, enum content_part part)
+{
+	switch (part) {
 	case CONTENT_WHOLE:
 		return image_view(image);
 	case CONTENT_KERNEL:
@@ -151,14 +171,15 @@ static struct view *find_image(const struct netuki *netuki,
 	*ret_why = decide_why_not_pinned(image, &set);
 	if (*ret_why)
 		return NULL;
-	if (name->part == CONTENT_WHOLE) {
-		cmdline = decide_splice(image, &set, buf, ret_why);
-		*ret_why = "memory is short";
-		if (cmdline)
-			return image_view_spliced(image, cmdline);
-	}
 	*ret_why = "the image has no such part";
-	return view_of(image, name);
+	if (!has_part(image, name->part))
+		return NULL;
+	cmdline = name->part == CONTENT_WHOLE
+			  ? decide_splice(image, &set, buf, ret_why)
+			  : NULL;
+	*ret_why = NULL;
+	return cmdline ? image_view_spliced(image, cmdline)
+		       : view_of(image, name->part);
 }
 
 struct view *content_find(
@@ -166,13 +187,9 @@ struct view *content_find(
 {
 	const char *rest;
 	struct content_name name;
-	struct view *view;
 
 	if (content_parse_name(path, &name))
 		return find_image(netuki, &name, ret_why);
 	rest = path_below(path, "loaders");
-	view = loaders_view(netuki->loaders, rest ? rest : path);
-	if (!view)
-		*ret_why = "no such file";
-	return view;
+	return loaders_view(netuki->loaders, rest ? rest : path, ret_why);
 }

@@ -300,7 +300,7 @@ static void answer_file(struct http_conn *conn,
 	struct view *view = content_find(netuki, path, &why);
 	const char *name = path_below(path, "images");
 
-	if (!view) {
+	if (!view && why) {
 		bool wait =
 			name && is_pending(images_find(netuki->images, name));
 
@@ -309,6 +309,8 @@ static void answer_file(struct http_conn *conn,
 		return;
 	}
 	http_reply_view(conn, request, view);
+	if (!view)
+		return;
 	/* Some of it, or all, may stand behind the head already. */
 	if (conn->begin_at < conn->view_end) {
 		http_bulk_begin(conn);

@@ -151,7 +151,8 @@ void loaders_free(struct loaders *loaders)
 	free(loaders);
 }
 
-struct view *loaders_view(struct loaders *loaders, const char *name)
+struct view *loaders_view(
+	struct loaders *loaders, const char *name, const char **ret_why)
 {
 	for (size_t i = 0; i < loaders->n; i++) {
 		struct loader *loader = &loaders->loader[i];
@@ -174,13 +175,16 @@ struct view *loaders_view(struct loaders *loaders, const char *name)
 		/* One for all: by that TFTP knows what it has read already. */
 		if (!loader->view) {
 			loader->view = view_new("application/efi");
-			if (!loader->view)
+			if (!loader->view) {
+				*ret_why = NULL;
 				return NULL;
+			}
 			view_add_file(loader->view, loader->file, 0,
 				file_size(loader->file));
 		}
 		return view_ref(loader->view);
 	}
+	*ret_why = "no such file";
 	return NULL;
 }
 

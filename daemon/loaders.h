@@ -19,8 +19,9 @@ struct loaders;
 struct loaders *loaders_new(const struct config *config, bool may_come,
 	struct config_report *report);
 void loaders_free(struct loaders *loaders);
-/* The loader's bytes; NULL if there is none of this name. */
-struct view *loaders_view(struct loaders *loaders, const char *name);
+/* The loader's bytes; NULL as from content_find(). */
+struct view *loaders_view(
+	struct loaders *loaders, const char *name, const char **ret_why);
 /*
  * By whom the EFI loader of this path or name says that it is signed, "" if it
  * does not say; NULL if it is not signed, or there is none. Nothing is

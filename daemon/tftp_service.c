@@ -214,6 +214,8 @@ static void serve(struct tftp_service *s, struct tftp_arrival *a,
 		return;
 	}
 	view = content_find(s->netuki, path, &why);
+	if (!view && !why) /* Nor here: memory is short for now. */
+		return;
 	if (!view) {
 		refuse(s, a, TFTP_ERROR_NOT_FOUND, why, request->name);
 		return;

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What fails under the daemon while it serves: memory, disks, interfaces."""
 
+import collections
 import contextlib
 import http.client
 import json
@@ -184,6 +185,47 @@ def test_memory_is_short(one_in):
         json.loads((lab.tmp / "state.json").read_text())
         check_history(lab.tmp)
         harness.check(not list(lab.tmp.glob("*.bad")), "set aside")
+
+
+def first_answers(box, name, times):
+    """How TFTP answers a request: "data", an error's code, "silence"."""
+    for _ in range(times):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(0.05)
+            client.sendto(b"\0\1" + name.encode() + b"\0octet\0",
+                          (SERVER, box.tftp))
+            try:
+                answer, peer = client.recvfrom(2000)
+            except TimeoutError:
+                yield "silence"
+                continue
+            client.sendto(b"\0\5\0\0enough\0", peer)
+            yield answer[3] if answer[1] == fetch.ERROR else "data"
+
+
+def test_memory_is_short_for_a_file():
+    """What is there is never said to be missing: come again, or silence."""
+    with Loopback(loopback_machines() + "  - {name: own, cmdline: own=1, "
+                  f"mac: '{mac(90)}'}}\n") as box, \
+            shared_words(box.tmp / "short", "II") as (put, _):
+        box.start(env=with_shim("shortmem",
+                                NETUKI_SHORTMEM=box.tmp / "short"))
+        statuses, answers = collections.Counter(), collections.Counter()
+        put(3, 0)
+        for path in ("images/x.efi", "images/x.efi/linux",
+                     "images/x.efi/initrd", "loaders/loader.efi",
+                     f"machines/{machine_id(90)}/x.efi"):
+            for _ in range(40):
+                with contextlib.suppress(OSError, http.client.HTTPException):
+                    statuses[fetch.get((SERVER, box.http), "/" + path)[0]] += 1
+            answers.update(first_answers(box, path, 20))
+        put(0, 0)
+        print(f"# {dict(statuses)}, {dict(answers)}")
+        harness.check(statuses[200] and statuses[503], str(statuses))
+        harness.equal(set(statuses), {200, 503}, "the statuses")
+        harness.check(answers["data"] and answers["silence"], str(answers))
+        harness.check(1 not in answers, "TFTP says: not found")
+        harness.equal(box.request("/images/y.efi/nothing")[0], 404, "no part")
 
 
 def check_history(folder):
