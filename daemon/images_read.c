@@ -244,9 +244,12 @@ static void look_at(struct images_read *r, const char *name)
 
 void images_read_run(struct images_read *r)
 {
-	DIR *dir = opendir(r->directory);
 	struct dirent *entry;
+	DIR *dir;
 
+	if (r->watches)
+		images_layouts_begin(&r->layouts, r->directory);
+	dir = opendir(r->directory);
 	if (!dir && file_is_shortage(-errno))
 		r->error = -errno;
 	while (dir) {

@@ -107,6 +107,7 @@ bool images_layouts_init(
 	struct images_layouts *layouts, const struct images_watch *w)
 {
 	layouts->n = 0;
+	layouts->directory = layouts->parent = -1;
 	layouts->inotify = fcntl(w->inotify, F_DUPFD_CLOEXEC, 0);
 	return layouts->inotify >= 0;
 }
@@ -117,74 +118,11 @@ void images_layouts_done(struct images_layouts *layouts)
 		close(layouts->inotify);
 }
 
-void images_layouts_watch(struct images_layouts *layouts, const char *folder)
-{
-	static const char *const parts[] = {"", "/blobs", "/blobs/sha256"};
-
-	for (size_t i = 0; i < 3 && layouts->n < IMAGES_WATCH_MAX; i++) {
-		char path[PATH_MAX];
-		int wd;
-
-		if (snprintf(path, sizeof(path), "%s%s", folder, parts[i]) >=
-			(int)sizeof(path))
-			return;
-		wd = inotify_add_watch(layouts->inotify, path, LAYOUT_EVENTS);
-		if (wd >= 0 && !is_in(layouts, wd))
-			layouts->wd[layouts->n++] = wd;
-	}
-}
-
-void images_watch_again(struct images_watch *w)
-{
-	event_add(w->again, &later);
-}
-
-void images_watch_left(
-	struct images_watch *w, const struct images_layouts *layouts)
-{
-	for (size_t i = 0; i < layouts->n; i++) {
-		int wd = layouts->wd[i];
-
-		/* The directory itself may be in it, by a link. */
-		if (wd != w->wd && wd != w->parent && !is_in(&w->layouts, wd))
-			inotify_rm_watch(w->inotify, wd);
-	}
-}
-
-void images_watch_took(struct images_watch *w,
-	const struct images_layouts *layouts, bool again)
-{
-	struct images_layouts old = w->layouts;
-
-	w->layouts = *layouts;
-	images_watch_left(w, &old);
-	if (again)
-		images_watch_again(w);
-	w->refreshed_us = clock_us();
-}
-
-static void call_refresh(struct images_watch *w)
-{
-	w->due = false;
-	w->refresh(w->arg);
-}
-
 static const char *last_part(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
 	return slash ? slash + 1 : path;
-}
-
-/* A directory that is a symbolic link is switched to another one there. */
-static void watch_parent(struct images_watch *w)
-{
-	const char *name = last_part(w->directory);
-	char path[PATH_MAX];
-
-	if (snprintf(path, sizeof(path), "%.*s.", (int)(name - w->directory),
-		    w->directory) < (int)sizeof(path))
-		w->parent = inotify_add_watch(w->inotify, path, PARENT_EVENTS);
 }
 
 /* Is it a file server's, where others change things unknown to inotify? */
@@ -211,42 +149,96 @@ static bool is_remote(const char *directory)
 	return false;
 }
 
-static void watch(struct images_watch *w)
+/* A directory that is a symbolic link is switched to another one there. */
+static int watch_parent(int inotify, const char *directory)
 {
-	if (w->parent < 0)
-		watch_parent(w);
-	w->wd = inotify_add_watch(w->inotify, w->directory, DIRECTORY_EVENTS);
-	if (w->wd < 0) /* not there: look again from time to time */
-		event_add(w->again, &later);
-	if (!is_remote(w->directory))
+	const char *name = last_part(directory);
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%.*s.", (int)(name - directory),
+		    directory) >= (int)sizeof(path))
+		return -1;
+	return inotify_add_watch(inotify, path, PARENT_EVENTS);
+}
+
+void images_layouts_begin(struct images_layouts *layouts, const char *directory)
+{
+	layouts->parent = watch_parent(layouts->inotify, directory);
+	layouts->directory = inotify_add_watch(
+		layouts->inotify, directory, DIRECTORY_EVENTS);
+	layouts->remote = is_remote(directory);
+}
+
+void images_layouts_watch(struct images_layouts *layouts, const char *folder)
+{
+	static const char *const parts[] = {"", "/blobs", "/blobs/sha256"};
+
+	for (size_t i = 0; i < 3 && layouts->n < IMAGES_WATCH_MAX; i++) {
+		char path[PATH_MAX];
+		int wd;
+
+		if (snprintf(path, sizeof(path), "%s%s", folder, parts[i]) >=
+			(int)sizeof(path))
+			return;
+		wd = inotify_add_watch(layouts->inotify, path, LAYOUT_EVENTS);
+		if (wd >= 0 && !is_in(layouts, wd))
+			layouts->wd[layouts->n++] = wd;
+	}
+}
+
+void images_watch_again(struct images_watch *w)
+{
+	event_add(w->again, &later);
+}
+
+/* No more for the sake of this one; the directory may be in it, by a link. */
+static void leave(struct images_watch *w, int wd)
+{
+	if (wd >= 0 && wd != w->wd && wd != w->parent &&
+		!is_in(&w->layouts, wd))
+		inotify_rm_watch(w->inotify, wd);
+}
+
+void images_watch_left(
+	struct images_watch *w, const struct images_layouts *layouts)
+{
+	leave(w, layouts->directory);
+	leave(w, layouts->parent);
+	for (size_t i = 0; i < layouts->n; i++)
+		leave(w, layouts->wd[i]);
+}
+
+void images_watch_took(struct images_watch *w,
+	const struct images_layouts *layouts, bool again)
+{
+	struct images_layouts old = w->layouts;
+
+	old.directory = w->wd;
+	old.parent = w->parent;
+	w->layouts = *layouts;
+	w->wd = layouts->directory;
+	w->parent = layouts->parent;
+	images_watch_left(w, &old);
+	if (!layouts->remote)
 		event_del(w->look);
 	else if (!event_pending(w->look, EV_TIMEOUT, NULL))
 		event_add(w->look, &between_looks);
+	/* What is not there is looked for from time to time. */
+	if (again || w->wd < 0)
+		images_watch_again(w);
+	w->refreshed_us = clock_us();
 }
 
-/*
- * Another directory may be there now, of which the watch on the old one does
- * not tell.
- */
-static void watch_again(struct images_watch *w)
+static void call_refresh(struct images_watch *w)
 {
-	int old = w->wd;
-
-	watch(w);
-	if (old >= 0 && w->wd != old && old != w->parent)
-		inotify_rm_watch(w->inotify, old);
+	w->due = false;
+	w->refresh(w->arg);
 }
 
 static void on_again(evutil_socket_t fd, short what, void *arg)
 {
-	struct images_watch *w = arg;
-
 	(void)fd, (void)what;
-	if (w->wd < 0)
-		watch(w);
-	call_refresh(w);
-	if (w->wd < 0)
-		event_add(w->again, &later);
+	call_refresh(arg);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *arg)
@@ -260,11 +252,8 @@ static bool note_parent(struct images_watch *w, const struct inotify_event *e)
 {
 	if (e->mask & IN_IGNORED)
 		w->parent = -1;
-	else if (e->len && strcmp(e->name, last_part(w->directory)) == 0)
-		watch_again(w);
-	else
-		return false;
-	return true;
+	return e->mask & IN_IGNORED ||
+	       (e->len && strcmp(e->name, last_part(w->directory)) == 0);
 }
 
 /* True: something may have changed. */
@@ -278,8 +267,6 @@ static bool note(struct images_watch *w, const struct inotify_event *e)
 		return true;
 	if (e->mask & IN_IGNORED)
 		w->wd = -1;
-	else if (e->mask & IN_MOVE_SELF)
-		watch_again(w);
 	else if (e->len && (e->mask & IN_MODIFY))
 		note_writer(w, e->name);
 	else if (e->len && (e->mask & (IN_CLOSE_WRITE | IN_MOVED_TO |
@@ -301,11 +288,8 @@ static void refresh_soon(struct images_watch *w)
 /* On the old directory, nothing happened. */
 static void on_mounted(evutil_socket_t fd, short what, void *arg)
 {
-	struct images_watch *w = arg;
-
 	(void)fd, (void)what;
-	watch_again(w);
-	refresh_soon(w);
+	refresh_soon(arg);
 }
 
 static void on_inotify(evutil_socket_t fd, short what, void *arg)
@@ -404,6 +388,5 @@ void images_watch_directory(struct images_watch *w, const char *directory)
 		inotify_rm_watch(w->inotify, w->wd);
 	if (w->parent >= 0)
 		inotify_rm_watch(w->inotify, w->parent);
-	w->parent = -1;
-	watch(w);
+	w->wd = w->parent = -1;
 }

@@ -17,11 +17,14 @@ struct images_watch;
 #define IMAGES_WATCH_MAX (3 * IMAGES_WATCH_MAX_LAYOUTS)
 
 /*
- * The layouts that one reading of the directory has found: its index.json and
- * its blobs are watched, too. A helper thread may do so.
+ * What one reading of the directory watches: itself, where its name may come
+ * to mean another, and of the layouts that it has found index.json and blobs.
+ * A helper thread does so: a file server may let it wait.
  */
 struct images_layouts {
-	int inotify; /* its own descriptor */
+	int inotify;	       /* its own descriptor */
+	int directory, parent; /* -1: it is not there (yet) */
+	bool remote;	       /* a file server's */
 	size_t n;
 	int wd[IMAGES_WATCH_MAX];
 };
@@ -30,6 +33,9 @@ struct images_layouts {
 bool images_layouts_init(
 	struct images_layouts *layouts, const struct images_watch *watch);
 void images_layouts_done(struct images_layouts *layouts);
+/* First: what changes while it is read is told, too. */
+void images_layouts_begin(
+	struct images_layouts *layouts, const char *directory);
 void images_layouts_watch(struct images_layouts *layouts, const char *folder);
 
 /*
@@ -41,13 +47,13 @@ struct images_watch *images_watch_new(
 	struct event_base *base, void (*refresh)(void *arg), void *arg);
 void images_watch_free(struct images_watch *watch); /* NULL is fine */
 
-/* Watch this directory from now on; it is to be read after this. */
+/* It is this directory from now on; it is to be read after this. */
 void images_watch_directory(struct images_watch *watch, const char *directory);
 /* Call refresh in a second. */
 void images_watch_again(struct images_watch *watch);
 /*
- * The directory was read: of the layouts, these are watched and no others. Call
- * refresh in a second, if that is to be.
+ * The directory was read: this is watched and nothing else. Call refresh in a
+ * second, if that is to be, or if it is not there.
  */
 void images_watch_took(struct images_watch *watch,
 	const struct images_layouts *layouts, bool again);

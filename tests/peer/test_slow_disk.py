@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -326,6 +327,15 @@ def errors(remote, contents, box):
     wait_until(lambda: remote.output().count("broke off") > count + 1, "looks")
     harness.check("gone" not in box.log(), box.log())
     (contents / ".no-lists").unlink()
+    # A mount anywhere, and the images' server does not answer.
+    (contents / ".no-statfs").touch()
+    (box.tmp / "mount").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "none", box.tmp / "mount"],
+                   check=True)
+    wait_until(lambda: "statfs waits" in remote.output(), "a look at it")
+    harness.check(box.answers(), "netukid waits for the file server")
+    (contents / ".no-statfs").unlink()
+    subprocess.run(["umount", box.tmp / "mount"], check=True)
     (contents / "a.efi").unlink()
     wait_until(lambda: "image a.efi: gone" in box.log(), "a.efi to go")
     harness.check(b"/b.efi" in box.get(script), "its script")
