@@ -330,11 +330,14 @@ def errors(remote, contents, box):
     # A mount anywhere, and the images' server does not answer.
     (contents / ".no-statfs").touch()
     (box.tmp / "mount").mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "none", box.tmp / "mount"],
-                   check=True)
-    wait_until(lambda: "statfs waits" in remote.output(), "a look at it")
-    harness.check(box.answers(), "netukid waits for the file server")
-    (contents / ".no-statfs").unlink()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "none", box.tmp / "mount"],
+                       check=True)
+        wait_until(lambda: "statfs waits" in remote.output(), "a look at it")
+        harness.check(box.answers(), "netukid waits for the file server")
+    finally:
+        # Who waits for it cannot be ended otherwise.
+        (contents / ".no-statfs").unlink()
     subprocess.run(["umount", box.tmp / "mount"], check=True)
     (contents / "a.efi").unlink()
     wait_until(lambda: "image a.efi: gone" in box.log(), "a.efi to go")
