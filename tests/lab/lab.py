@@ -322,7 +322,7 @@ class Lab:
 
     def _wait_netukid(self, process, notify, config, timeout):
         found = re.search(r"^control:\s*(\S+)", config, re.MULTILINE)
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * paths.SLOW
         answered_at = None
         while time.monotonic() < deadline:
             with contextlib.suppress(TimeoutError):
@@ -331,7 +331,7 @@ class Lab:
             process.require_running()
             if found and self._answers(found.group(1)):
                 answered_at = answered_at or time.monotonic()
-                if time.monotonic() > answered_at + 1:
+                if time.monotonic() > answered_at + paths.SLOW:
                     return
         raise TimeoutError(f"netukid is not ready:\n{process.output()}")
 

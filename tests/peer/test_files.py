@@ -204,6 +204,8 @@ def test_strangers_ask_much():
 
 def test_who_does_not_read():
     """What is made for those who ask and do not read has an end."""
+    if paths.BUILD.name == "valgrind":
+        raise harness.Skip("the first are gone before there are too many")
     deaf = []
     with box() as made:
         (made.tmp / "who").write_text("${ip}" * 13000)
@@ -262,8 +264,8 @@ def test_told():
         harness.check("files        seed: " in made.text("explain", "lab-01"),
                       "not for people")
         made.get(f"/machines/{DASHES}/who")
-        harness.check(f"file - 127.0.0.1 machines/{DASHES}/who" in made.log(),
-                      "no line in the log")
+        # The line may go out after the answer.
+        made.netukid.wait_output(f"file - 127.0.0.1 machines/{DASHES}/who")
 
 
 def test_uses_nothing_up():

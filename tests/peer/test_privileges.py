@@ -130,8 +130,9 @@ def test_a_configuration_that_only_root_reads():
         path = lab.tmp / "netuki.yaml"
         path.write_text(config(lab))
         path.chmod(0o600)
-        lab.spawn(paths.netukid(path, USER), "netuki", "netukid").wait_output(
-            f"{path}: a reload will fail: Permission denied")
+        netukid = lab.spawn(paths.netukid(path, USER), "netuki", "netukid")
+        netukid.wait_output(f"{path}: a reload will fail: Permission denied")
+        netukid.wait_output(", 1 image in ")
 
 
 @harness.cases(
