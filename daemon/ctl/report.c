@@ -143,11 +143,12 @@ static json_t *compare(const struct group *a, const struct group *b,
 static void judge(json_t *comparisons)
 {
 	size_t i, n = 0, room = json_array_size(comparisons) + 1;
-	double *p = calloc(2 * room, sizeof(*p)), *corrected = p + room;
+	double *p = calloc(2 * room, sizeof(*p)), *corrected;
 	json_t *c;
 
 	if (!p)
 		abort();
+	corrected = p + room;
 	json_array_foreach(comparisons, i, c)
 	{
 		if (is_true(c, "enough"))
