@@ -124,7 +124,7 @@ static void send_packet(struct bench_loop *loop, struct machine *m)
 static bool call(
 	struct bench_loop *loop, struct machine *m, uint16_t port, bool request)
 {
-	union bench_address to = loop->target->address, own;
+	union bench_address to = loop->target->address, own = to;
 	socklen_t len = sizeof(own);
 
 	to.v4.sin_port = htons(port);
@@ -366,6 +366,8 @@ static void load(struct bench_loop *loop, struct bench_client *client)
 	struct machine *m = machine_of(client);
 	const struct way *way = find_way(loop->setup->as);
 
+	if (!way)
+		abort(); /* bench_setup() has looked for it */
 	if (!m->tftp) {
 		m->tftp = new_part(m, &bench_tftp);
 		m->http = new_part(m, &bench_http);
