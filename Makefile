@@ -128,7 +128,7 @@ $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(TEST_HELP) \
 
 # Fuzz targets replay their corpora in `make check` without libFuzzer.
 $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/driver.o \
-		$(B)/daemon.a $(B)/config.a $(B)/proto.a
+		$(B)/daemon.a $(B)/ctl.a $(B)/config.a $(B)/proto.a
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 REPLAYS := $(patsubst fuzz_%,$(B)/tests/fuzz/replay_%,$(FUZZERS))
