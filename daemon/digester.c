@@ -215,7 +215,7 @@ bool digester_start(struct digester *digester, struct file *file)
 	h->digester = digester;
 	h->file = file_ref(file);
 	task.arg = h;
-	digester->job = worker_start(digester->worker, &task);
+	digester->job = worker_start_slow(digester->worker, &task);
 	if (!digester->job) {
 		drop(h);
 		return false;

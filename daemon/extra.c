@@ -143,7 +143,7 @@ struct worker_job *extra_start(struct worker *worker, const char *path,
 	if (!o)
 		return NULL;
 	*o = (struct opening){.path = strdup(path), .done = call, .arg = arg};
-	job = o->path ? worker_start(worker, &task) : NULL;
+	job = o->path ? worker_start_slow(worker, &task) : NULL;
 	if (!job)
 		drop(o);
 	return job;

@@ -351,7 +351,7 @@ static void refresh(void *arg)
 		job->read = images_read_new(images, p->directory, p->watch);
 	}
 	if (job && job->read)
-		p->job = worker_start(p->worker, &task);
+		p->job = worker_start_slow(p->worker, &task);
 	if (job && job->read && p->job) {
 		p->running = job;
 		return;

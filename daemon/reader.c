@@ -50,7 +50,7 @@ struct worker_job *reader_start(struct worker *worker, struct view *view,
 		.done = call,
 		.arg = arg,
 	};
-	job = worker_start(worker, &task);
+	job = worker_start_slow(worker, &task);
 	if (!job)
 		drop(r);
 	return job;

@@ -14,10 +14,12 @@
 #define SLICE_US 200 /* for what is finished, in a round: DHCP waits */
 /* What is done holds what it read: nothing more is begun beyond so many. */
 #define FINISHED_MAX 64
+#define SLOW_MAX     (WORKER_THREADS - 1)
 
 struct worker_job {
 	TAILQ_ENTRY(worker_job) link;
 	struct worker_task task;
+	bool is_slow;
 	bool cancelled; /* the loop's alone */
 };
 
@@ -26,14 +28,33 @@ TAILQ_HEAD(job_list, worker_job);
 struct worker {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
-	struct job_list waiting, finished; /* under the lock */
-	unsigned n_finished;		   /* likewise */
-	bool stop;			   /* likewise */
+	/* All under the lock. */
+	struct job_list waiting, slow, finished;
+	unsigned n_finished, n_slow; /* jobs; of those that may hang, running */
+	bool stop;
 	unsigned n_threads;
 	pthread_t thread[WORKER_THREADS];
 	int wake;
 	struct event *event;
 };
+
+/* Of those that wait, under the lock; NULL: none may begin. */
+static struct worker_job *next_job(struct worker *w)
+{
+	struct job_list *list = &w->waiting;
+	struct worker_job *job;
+
+	if (w->n_finished >= FINISHED_MAX)
+		return NULL;
+	if (TAILQ_EMPTY(list) && w->n_slow < SLOW_MAX)
+		list = &w->slow;
+	job = TAILQ_FIRST(list);
+	if (!job)
+		return NULL;
+	TAILQ_REMOVE(list, job, link);
+	w->n_slow += job->is_slow;
+	return job;
+}
 
 static void *run(void *arg)
 {
@@ -41,19 +62,17 @@ static void *run(void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
-		struct worker_job *job;
+		struct worker_job *job = NULL;
 		uint64_t one = 1;
 
-		while (!w->stop && (TAILQ_EMPTY(&w->waiting) ||
-					   w->n_finished >= FINISHED_MAX))
+		while (!w->stop && !(job = next_job(w)))
 			pthread_cond_wait(&w->work, &w->lock);
-		if (w->stop)
+		if (!job)
 			break;
-		job = TAILQ_FIRST(&w->waiting);
-		TAILQ_REMOVE(&w->waiting, job, link);
 		pthread_mutex_unlock(&w->lock);
 		job->task.work(job->task.arg);
 		pthread_mutex_lock(&w->lock);
+		w->n_slow -= job->is_slow;
 		TAILQ_INSERT_TAIL(&w->finished, job, link);
 		w->n_finished++;
 		if (write(w->wake, &one, sizeof(one)) < 0) {
@@ -126,6 +145,7 @@ struct worker *worker_new(struct event_base *base)
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->work, NULL);
 	TAILQ_INIT(&w->waiting);
+	TAILQ_INIT(&w->slow);
 	TAILQ_INIT(&w->finished);
 	w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (w->wake >= 0)
@@ -151,6 +171,7 @@ void worker_free(struct worker *w)
 	for (unsigned i = 0; i < w->n_threads; i++)
 		pthread_join(w->thread[i], NULL);
 	TAILQ_CONCAT(&w->finished, &w->waiting, link);
+	TAILQ_CONCAT(&w->finished, &w->slow, link);
 	while ((job = TAILQ_FIRST(&w->finished))) {
 		TAILQ_REMOVE(&w->finished, job, link);
 		end_job(job, false);
@@ -164,19 +185,33 @@ void worker_free(struct worker *w)
 	free(w);
 }
 
-struct worker_job *worker_start(
-	struct worker *worker, const struct worker_task *task)
+static struct worker_job *start(
+	struct worker *worker, const struct worker_task *task, bool is_slow)
 {
 	struct worker_job *job = calloc(1, sizeof(*job));
 
 	if (!job)
 		return NULL;
 	job->task = *task;
+	job->is_slow = is_slow;
 	pthread_mutex_lock(&worker->lock);
-	TAILQ_INSERT_TAIL(&worker->waiting, job, link);
+	TAILQ_INSERT_TAIL(
+		is_slow ? &worker->slow : &worker->waiting, job, link);
 	pthread_cond_signal(&worker->work);
 	pthread_mutex_unlock(&worker->lock);
 	return job;
+}
+
+struct worker_job *worker_start(
+	struct worker *worker, const struct worker_task *task)
+{
+	return start(worker, task, false);
+}
+
+struct worker_job *worker_start_slow(
+	struct worker *worker, const struct worker_task *task)
+{
+	return start(worker, task, true);
 }
 
 void worker_cancel(struct worker_job *job)

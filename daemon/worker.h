@@ -4,6 +4,9 @@
  *
  * A job's `work` runs in a thread and may touch nothing but what its `arg`
  * gives it for that; `done` runs in the loop afterwards.
+ *
+ * What reads images may hang with the server that has them: one thread is
+ * always left to all else, which goes first.
  */
 #ifndef DAEMON_WORKER_H
 #define DAEMON_WORKER_H
@@ -14,7 +17,7 @@ struct event_base;
 struct worker;
 struct worker_job;
 
-#define WORKER_THREADS 4
+#define WORKER_THREADS 5
 
 /* NULL if memory is short. Jobs wait until worker_run(). */
 struct worker *worker_new(struct event_base *base);
@@ -38,6 +41,9 @@ struct worker_task {
 
 /* NULL if memory is short; then nothing of the task is called. */
 struct worker_job *worker_start(
+	struct worker *worker, const struct worker_task *task);
+/* The same for what may hang. */
+struct worker_job *worker_start_slow(
 	struct worker *worker, const struct worker_task *task);
 /* `done` will not be called; `work` may still run, and `drop` comes later. */
 void worker_cancel(struct worker_job *job); /* NULL is fine */

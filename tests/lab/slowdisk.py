@@ -20,6 +20,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -197,7 +198,12 @@ class SlowFolder:
         """What the server has said."""
         return self._log.read_text()
 
+    def hang(self, hangs):
+        """The server answers nobody any more; or it does again."""
+        self._server.send(signal.SIGSTOP if hangs else signal.SIGCONT)
+
     def __exit__(self, *_):
+        self.hang(False)
         # What still reads gets an error once nobody answers any more.
         self._server.stop()
         _libc.umount2(str(self.path).encode(), MNT_DETACH)

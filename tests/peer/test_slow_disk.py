@@ -299,6 +299,43 @@ def test_file_server_with_errors():
         shutil.rmtree(work, ignore_errors=True)
 
 
+def test_hung_file_server():
+    """Whoever reads from it waits; what is set is saved meanwhile."""
+    work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
+    try:
+        contents = work / "contents"
+        contents.mkdir()
+        wanted = pe.uki("a", 3 << 20)
+        pe.write(contents / "a.efi", wanted)
+        with SlowFolder(work, contents, 0) as remote, \
+                Loopback(f"  - {{name: lab-01, mac: '{MAC}'}}\n") as box:
+            (box.images / "a.efi").symlink_to(remote.path / "a.efi")
+            box.start()
+            wait_until(lambda: box.request("/images/a.efi")[0] == 200, "a.efi")
+            # What was read a moment ago is not read again.
+            time.sleep(1)
+            make_cold(remote.path / "a.efi")
+            remote.hang(True)
+            got = []
+            readers = [threading.Thread(
+                target=lambda: got.append(box.request("/images/a.efi")[1]))
+                for _ in range(16)]
+            for reader in readers:
+                reader.start()
+            try:
+                wait_until(lambda: box.json("status")["counts"]["http"][
+                    "requests"] > 16, "the requests")
+                box.ctl("mode", "local", "lab-01")
+                box.ctl("boot-once", "lab-01")
+            finally:
+                remote.hang(False)
+            for reader in readers:
+                reader.join()
+            harness.check(got == [wanted] * 16, "other bytes")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
 def wait_until(truth, what):
     """Waits until TRUTH() is true."""
     until = time.monotonic() + 30

@@ -89,11 +89,47 @@ static void test_cancel(void **state)
 	event_base_free(base);
 }
 
+static atomic_bool is_open;
+
+static void hang(void *arg)
+{
+	while (!is_open)
+		usleep(1000);
+	work(arg);
+}
+
+/* However many hang, all else is done; and they in the end. */
+static void test_hanging(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct worker *worker = worker_new(base);
+	struct count hung = {0}, count = {0};
+	struct worker_task hanging = {hang, NULL, drop, &hung};
+	struct worker_task task = {work, NULL, drop, &count};
+
+	(void)state;
+	assert_int_equal(worker_run(worker), 0);
+	for (int i = 0; i < 2 * WORKER_THREADS; i++)
+		assert_non_null(worker_start_slow(worker, &hanging));
+	usleep(10000);
+	for (int i = 0; i < 3; i++)
+		assert_non_null(worker_start(worker, &task));
+	while (count.dropped < 3)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(hung.worked, 0);
+	is_open = true;
+	while (hung.dropped < 2 * WORKER_THREADS)
+		event_base_loop(base, EVLOOP_ONCE);
+	worker_free(worker);
+	event_base_free(base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_hanging),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
