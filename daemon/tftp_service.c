@@ -145,7 +145,7 @@ static void refuse(struct tftp_service *s, const struct tftp_arrival *a,
  * again (its answer was lost), or the port is used anew and the old transfer
  * is over. True: it was the same, and is answered.
  */
-static bool is_repeat(struct tftp_service *s, const struct tftp_arrival *a)
+static bool is_repeat(struct tftp_service *s, struct tftp_arrival *a)
 {
 	struct transfer *t = find(s, &a->from);
 
@@ -156,6 +156,9 @@ static bool is_repeat(struct tftp_service *s, const struct tftp_arrival *a)
 		transfer_again(t);
 		return true;
 	}
+	/* Other names in turn are no way to have more sent to an address. */
+	if (!t->answered)
+		a->unanswered = t->before;
 	/* Not from the same port again: what is under way must not mix. */
 	s->next_port++;
 	transfer_abort(t, "a new request");

@@ -346,9 +346,10 @@ static bool may_send(struct transfer *t)
 {
 	if (t->answered)
 		return true;
-	if (t->packets >= TFTP_UNANSWERED_PACKETS)
+	if (t->before.packets >= TFTP_UNANSWERED_PACKETS)
 		return false;
-	t->packets++;
+	t->before.packets++;
+	t->before.last_us = clock_us();
 	return true;
 }
 
@@ -455,10 +456,15 @@ void transfer_take(struct transfer *t, const uint8_t *data, size_t len)
 
 void transfer_again(struct transfer *t)
 {
-	/* One answer for one packet is no weapon. */
-	if (!t->answered && t->packets)
-		t->packets--;
-	if (perform(t, tftp_send_again(&t->send, clock_us())))
+	uint64_t now = clock_us();
+
+	if (!t->answered) {
+		if (now - t->before.last_us < TFTP_UNANSWERED_AGAIN_US)
+			return;
+		if (t->before.packets)
+			t->before.packets--;
+	}
+	if (perform(t, tftp_send_again(&t->send, now)))
 		arm(t);
 }
 
@@ -521,6 +527,7 @@ void transfer_begin(struct tftp_service *s, struct tftp_port *port,
 	memcpy(t->request, a->data, a->len);
 	t->request_len = a->len;
 	t->begin_us = clock_us();
+	t->before = a->unanswered;
 	LIST_INSERT_HEAD(tftp_peer_bucket(s, &a->from), t, by_peer);
 	LIST_INSERT_HEAD(
 		tftp_addr_bucket(s, a->from.sin_addr.s_addr), t, by_addr);

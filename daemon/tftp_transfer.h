@@ -26,12 +26,23 @@
  */
 #define TFTP_UNANSWERED_PACKETS 4
 #define TFTP_UNANSWERED_US	10000000
+/*
+ * One more each time that it asks again, but not within this time of the last:
+ * no firmware asks more often (iPXE: after 250 ms).
+ */
+#define TFTP_UNANSWERED_AGAIN_US 200000
 
 #define TFTP_PEER_BUCKETS 4096
 #define TFTP_ADDR_BUCKETS 1024
 #define TFTP_PORTS	  4 /* of each class */
 /* An image; what is smaller is a loader, or something else for a start. */
 #define TFTP_BULK_BYTES (4u << 20)
+
+/* What a client was sent before it answered. */
+struct tftp_unanswered {
+	unsigned packets;
+	uint64_t last_us;
+};
 
 struct transfer {
 	struct tftp_service *service;
@@ -52,7 +63,7 @@ struct transfer {
 	bool has_mac, looked_up;
 	struct mac mac;
 	unsigned ifindex;
-	uint8_t packets; /* sent before it answered */
+	struct tftp_unanswered before;
 	uint64_t begin_us;
 	uint32_t asked_blksize, asked_windowsize;
 	const char *name; /* behind the request */
@@ -129,7 +140,8 @@ struct tftp_arrival {
 	struct sockaddr_in from;
 	uint32_t to; /* our address that it was sent to; host order */
 	const struct netif *netif;
-	struct tftp_route route; /* to the client */
+	struct tftp_route route;	   /* to the client */
+	struct tftp_unanswered unanswered; /* by the request before it */
 };
 
 /* The reference to the view is the transfer's. */

@@ -298,6 +298,35 @@ def test_silent_client():
         harness.equal(client.get()[:2], (DATA, 1), "first block")
 
 
+def test_forged_requests():
+    """Whoever writes another's address into requests has little sent there.
+
+    Neither the same request again and again has more than four packets sent,
+    nor do two in turn.  One that goes on asking is answered, now and then.
+    """
+    with served() as lab:
+        for names in (["bulk.bin"], ["bulk.bin", "small.bin"]):
+            client = Client(lab)
+            deadline = time.monotonic() + 1
+            got = turns = 0
+            while time.monotonic() < deadline:
+                client.ask(names[turns % len(names)])
+                turns += 1
+                got += client.get(0.002) is not None
+            harness.check(turns > 50, f"only {turns} requests")
+            harness.check(got <= 8, f"{got} packets for {names}")
+            time.sleep(0.3)
+            while client.get(0.01):
+                pass
+            client.ask(names[-1])
+            if names[1:]:
+                time.sleep(0.3)
+                client.ask(names[-1])
+            harness.equal((client.get() or [None])[0], DATA, "answer")
+            client.send(b"\0\5\0\0enough\0")
+            client.close()
+
+
 def test_same_request_again():
     """The same request: the same answer. Another one: a new transfer."""
     with served() as lab:
