@@ -171,7 +171,7 @@ struct view *loaders_view(
 			loader->view = NULL;
 		}
 		if (!loader->file)
-			return NULL;
+			break;
 		/* One for all: by that TFTP knows what it has read already. */
 		if (!loader->view) {
 			loader->view = view_new("application/efi");

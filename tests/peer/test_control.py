@@ -1185,6 +1185,9 @@ def test_starts_before_its_disk_is_mounted():
                       "directory; it is served once it is there\n"):
             harness.check(words in box.log(), box.log())
         harness.equal(box.fetch_tftp("loader.kpxe"), b"a loader", "a loader")
+        harness.check("no such file" in box.refused(
+            "bench", f"tftp://127.0.0.1:{box.tftp}/loader.efi"),
+            "a loader that is away")
         harness.check("/x.efi" not in script(box, "lab-01"), "its script")
         harness.check("x.efi is not in" in box.refused("reload"), "a reload")
         for part, away in parts.items():
