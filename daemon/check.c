@@ -286,9 +286,13 @@ void check_ports(const struct config *config, struct config_report *report)
 }
 
 /* Somebody is to boot from there. */
-static void check_directory(
-	const struct config *config, struct config_report *report)
+static void check_directory(const struct config *config,
+	const struct images *images, struct config_report *report)
 {
+	if (images->too_many)
+		config_report_add(report, config, config->images_at, true,
+			"images: %s holds more than %d: the rest is left out",
+			config->images, IMAGES_MAX);
 	if ((!config->n_machines && config->unknown == CONFIG_UNKNOWN_IGNORE) ||
 		access(config->images, R_OK | X_OK) == 0)
 		return;
@@ -313,7 +317,7 @@ void check_config(const struct config *config, const struct images *images,
 		.report = report,
 	};
 
-	check_directory(config, report);
+	check_directory(config, images, report);
 	check_settings(&files, &config->defaults);
 	for (size_t i = 0; i < config->n_groups; i++)
 		check_settings(&files, config->groups[i].settings);

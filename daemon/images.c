@@ -30,7 +30,6 @@ struct images_private {
 	struct refreshing *running; /* NULL: none is; else by this job: */
 	struct worker_job *job;
 	bool due; /* one more after it */
-	bool said_too_many;
 };
 
 static int by_name(const void *a, const void *b)
@@ -115,10 +114,11 @@ static bool take_images(struct images *images, struct images_read *r)
 		if (old.image[i])
 			retire(images, old.image[i]);
 	free(old.image);
-	if (r->too_many && !p->said_too_many)
+	/* Without a watch it may be a helper thread, which does not log. */
+	if (r->too_many && p->watch && !images->too_many)
 		log_warn("%s holds more than %d images: the rest is left out",
 			p->directory, IMAGES_MAX);
-	p->said_too_many |= r->too_many;
+	images->too_many = r->too_many;
 	return again;
 }
 

@@ -71,6 +71,7 @@ struct image {
 struct images {
 	size_t n;
 	struct image **image;	 /* sorted by name */
+	bool too_many;		 /* there are more */
 	struct retired *retired; /* NULL: none are kept */
 	struct images_private *private;
 };

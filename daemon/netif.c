@@ -46,7 +46,8 @@ static void take_link(struct nl_object *object, void *arg)
 	unsigned flags = rtnl_link_get_flags(link);
 	struct netif *netif;
 
-	if (netifs->n == NETIF_MAX && !netifs->said_full) {
+	/* Without events it may be a helper thread, which does not log. */
+	if (netifs->n == NETIF_MAX && netifs->events && !netifs->said_full) {
 		netifs->said_full = true;
 		log_warn("more than %d interfaces: those beyond are not served",
 			NETIF_MAX);

@@ -49,7 +49,7 @@ static const char text[] =
 	"     url: 'http://10.0.0.1/x.efi'}\n";
 
 static struct image *catalogue[2];
-static struct images images = {2, catalogue, NULL, NULL};
+static struct images images = {.n = 2, .image = catalogue};
 static struct netuki netuki = {.images = &images};
 
 /* Two that asked, one of them of the configuration. */

@@ -1161,6 +1161,12 @@ def test_check():
         harness.check(re.search(r"image: Y\.eif is not in \S+: did you mean "
                                 r"'y\.efi'\?\n", said), said)
         box.write_config(MACHINES)
+        for number in range(4161):
+            (box.images / f"z{number}.efi").touch()
+        status, out, said = check(box)
+        harness.equal(status, 0, "status of too many")
+        harness.check(f"warning: images: {box.images} holds more than 4096: "
+                      "the rest is left out\n" in said, said)
         shutil.rmtree(box.images)
         status, out, said = check(box)
         harness.equal((status, out), (1, ""), "without images")
