@@ -14,7 +14,8 @@
 #define SLICE_US 200 /* for what is finished, in a round: DHCP waits */
 /* What is done holds what it read: nothing more is begun beyond so many. */
 #define FINISHED_MAX 64
-#define SLOW_MAX     (WORKER_THREADS - 1)
+/* A reload reads heads of images as well, and must not wait behind these. */
+#define SLOW_MAX (WORKER_THREADS - 2)
 
 struct worker_job {
 	TAILQ_ENTRY(worker_job) link;

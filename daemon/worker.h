@@ -6,7 +6,8 @@
  * gives it for that; `done` runs in the loop afterwards.
  *
  * What reads images may hang with the server that has them: one thread is
- * always left to all else, which goes first.
+ * always left to all else, which goes first; and one more to a reload, of which
+ * there is one at a time.
  */
 #ifndef DAEMON_WORKER_H
 #define DAEMON_WORKER_H
@@ -17,7 +18,7 @@ struct event_base;
 struct worker;
 struct worker_job;
 
-#define WORKER_THREADS 5
+#define WORKER_THREADS 6
 
 /* NULL if memory is short. Jobs wait until worker_run(). */
 struct worker *worker_new(struct event_base *base);

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import select
 import shutil
 import socket
 import subprocess
@@ -322,13 +323,20 @@ def test_hung_file_server():
                 for _ in range(16)]
             for reader in readers:
                 reader.start()
+            reload = socket.socket(socket.AF_UNIX)
             try:
                 wait_until(lambda: box.json("status")["counts"]["http"][
                     "requests"] > 16, "the requests")
+                reload.connect(str(box.control))
+                reload.sendall(b'{"command": "reload"}\n')
                 box.ctl("mode", "local", "lab-01")
                 box.ctl("boot-once", "lab-01")
+                harness.equal(select.select([reload], [], [], 0)[0], [],
+                              "who reloads, and reads heads of images")
             finally:
                 remote.hang(False)
+            with reload:
+                harness.check(b"reloaded" in reload.recv(4096), "a reload")
             for reader in readers:
                 reader.join()
             harness.check(got == [wanted] * 16, "other bytes")
