@@ -101,8 +101,6 @@ static void take_uuid(const uint8_t *data, struct pxe_client *client)
 static const char *find_identity(const struct dhcp_message *m,
 	const struct pxe_facts *f, enum pxe_ask ask, struct pxe_client *client)
 {
-	if (f->uuid_malformed)
-		return "machine identifier (97) is malformed";
 	if (f->uuid)
 		take_uuid(f->uuid, client);
 	if (m->hlen == PXE_HLEN_GUID && ask != PXE_ASK_OFFER) {

@@ -53,8 +53,8 @@ enum pxe_ask {
  * *ret_why says why not (static text).
  * Rules: op 1, option 53, vendor class
  * PXEClient or HTTPClient, an architecture we know, an Ethernet address
- * (hlen 16 and the UUID in its place from a client that asks for an ACK),
- * option 97 absent or 17 bytes of type 0.
+ * (hlen 16 and the UUID in its place from a client that asks for an ACK).
+ * Option 97 counts if it is 17 bytes of type 0.
  * An iPXE mark (77 in either spelling, or 175) makes it iPXE, whatever else
  * it says.
  */

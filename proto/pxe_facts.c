@@ -164,10 +164,11 @@ struct pxe_facts pxe_facts_read(const struct dhcp_message *m)
 	if (dhcp_opt_sub(&m->opt[DHCP_OPT_VENDOR], PXE_BOOT_ITEM, &item) &&
 		item.len == PXE_BOOT_ITEM_LEN)
 		f.boot_item = item.data;
-	/* RFC 4578 2.3: type 0 is the only one there is. */
+	/*
+	 * RFC 4578 2.3: type 0 is the only one there is. Another 97 is none:
+	 * the machine still has its MAC address.
+	 */
 	if (id->data && id->len == PXE_UUID_LEN && id->data[0] == 0)
 		f.uuid = id->data + 1;
-	else
-		f.uuid_malformed = id->data != NULL;
 	return f;
 }

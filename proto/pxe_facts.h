@@ -40,7 +40,6 @@ struct pxe_facts {
 	const struct pxe_arch_row *row; /* NULL: see arch_why */
 	const char *arch_why;
 	const uint8_t *boot_item; /* 43.71; NULL: none */
-	bool uuid_malformed;	  /* there is a 97, but a wrong one */
 	const uint8_t *uuid;	  /* 97, without its type; NULL: none */
 };
 

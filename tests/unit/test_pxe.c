@@ -260,6 +260,17 @@ static const struct {
 			 "00 08 00 09 ",
 		ON_67, 1, 6, "02 00 00 00 00 01", PXE_ASK_OFFER,
 		"02:00:00:00:00:01", NULL},
+	{"97 of 16 bytes is none",
+		DISCOVER "61 10 00 78 56 34 12 bc 9a f0 de 11 22 33 44 55 66 "
+			 "77 ",
+		ON_67, 1, 6, "02 00 00 00 00 01", PXE_ASK_OFFER,
+		"02:00:00:00:00:01", NULL},
+	{"97 of 18 bytes is none",
+		DISCOVER "61 12 "
+			 "00 78 56 34 12 bc 9a f0 de 11 22 33 44 55 "
+			 "66 77 88 99 ",
+		ON_67, 1, 6, "02 00 00 00 00 01", PXE_ASK_OFFER,
+		"02:00:00:00:00:01", NULL},
 	{"hlen 16, no 97", REQUEST, ON_4011, 1, 16,
 		"78 56 34 12 bc 9a f0 de 11 22 33 44 55 66 77 88", PXE_ASK_ACK,
 		"00:00:00:00:00:00", qemu_uuid},

@@ -418,6 +418,34 @@ static void test_header(void **state)
 	}
 }
 
+/* Nor is a 97 echoed that is none. */
+static void test_malformed_uuid(void **state)
+{
+	static const size_t lens[] = {1, 16, 18, 255};
+
+	(void)state;
+	for (size_t i = 0; i < N(lens); i++) {
+		char options[1024] = DISCOVER PXE ARCH_CODE("00 07");
+		size_t at = strlen(options);
+		uint8_t packet[HEX_MAX], out[DHCP_MAX_PACKET];
+		struct dhcp_message m, back;
+		size_t len;
+
+		at += (size_t)snprintf(options + at, sizeof(options) - at,
+			"61 %02zx", lens[i]);
+		for (size_t j = 0; j < lens[i]; j++)
+			at += (size_t)snprintf(
+				options + at, sizeof(options) - at, " 00");
+		snprintf(options + at, sizeof(options) - at, " ");
+		len = make_request(options, packet);
+		assert_null(dhcp_parse(packet, len, &m));
+		assert_int_equal(m.opt[DHCP_OPT_CLIENT_UUID].len, lens[i]);
+		len = build(&m, OFFER, PXE_FORM_DIRECT, TFTP_FILE, out);
+		assert_null(dhcp_parse(out, len, &back));
+		assert_null(back.opt[DHCP_OPT_CLIENT_UUID].data);
+	}
+}
+
 /* 43 by form, beside what the fixtures show. */
 static void test_vendor_option(void **state)
 {
@@ -545,6 +573,7 @@ int main(void)
 		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_long_name),
 		cmocka_unit_test(test_header),
+		cmocka_unit_test(test_malformed_uuid),
 		cmocka_unit_test(test_vendor_option),
 		cmocka_unit_test(test_relay_info),
 	};
