@@ -291,7 +291,8 @@ static void check_directory(const struct config *config,
 {
 	if (images->too_many)
 		config_report_add(report, config, config->images_at, true,
-			"images: %s holds more than %d: the rest is left out",
+			"images: %s holds more than %d: the rest is left out, "
+			"of those that no machine boots",
 			config->images, IMAGES_MAX);
 	if ((!config->n_machines && config->unknown == CONFIG_UNKNOWN_IGNORE) ||
 		access(config->images, R_OK | X_OK) == 0)

@@ -116,7 +116,8 @@ static bool take_images(struct images *images, struct images_read *r)
 	free(old.image);
 	/* Without a watch it may be a helper thread, which does not log. */
 	if (r->too_many && p->watch && !images->too_many)
-		log_warn("%s holds more than %d images: the rest is left out",
+		log_warn("%s holds more than %d images: the rest is left out, "
+			 "of those that no machine boots",
 			p->directory, IMAGES_MAX);
 	images->too_many = r->too_many;
 	return again;
@@ -180,7 +181,9 @@ static void hash_next(
 			image_set_digest(image, &digest, 0);
 			if (image->state != before && tell)
 				say(image);
-			pins_check(p->pins, image);
+			/* A helper thread, without a watch, does not log. */
+			if (p->watch)
+				pins_check(p->pins, image);
 		} else if (hurry(images, image) > most) {
 			most = hurry(images, image);
 			next = image;
@@ -288,7 +291,8 @@ static void take(struct images *images, struct images_read *r)
 static int read_now(struct images *images)
 {
 	struct images_private *p = images->private;
-	struct images_read *r = images_read_new(images, p->directory, p->watch);
+	struct images_read *r =
+		images_read_new(images, p->directory, p->watch, p->pins);
 	int err = -ENOMEM;
 
 	if (p->running)
@@ -348,7 +352,8 @@ static void refresh(void *arg)
 	task.arg = job = calloc(1, sizeof(*job));
 	if (job) {
 		job->images = images;
-		job->read = images_read_new(images, p->directory, p->watch);
+		job->read = images_read_new(
+			images, p->directory, p->watch, p->pins);
 	}
 	if (job && job->read)
 		p->job = worker_start_slow(p->worker, &task);
@@ -362,7 +367,7 @@ static void refresh(void *arg)
 }
 
 int images_new(struct event_base *base, struct worker *worker,
-	const char *directory, struct images **ret)
+	const char *directory, struct pins *pins, struct images **ret)
 {
 	struct images *images = calloc(1, sizeof(*images));
 	struct images_private *p = calloc(1, sizeof(*p));
@@ -375,6 +380,7 @@ int images_new(struct event_base *base, struct worker *worker,
 	}
 	images->private = p;
 	p->worker = worker;
+	p->pins = pins_ref(pins);
 	if (worker)
 		p->digester = digester_new(worker, on_digest, images);
 	if (base)
@@ -409,7 +415,7 @@ void images_free(struct images *images)
 			worker_cancel(images->private->job);
 		digester_free(images->private->digester);
 		images_watch_free(images->private->watch);
-		pins_free(images->private->pins);
+		pins_unref(images->private->pins);
 		retired_free(images->retired);
 		free(images->private->directory);
 		free(images->private);
@@ -419,7 +425,7 @@ void images_free(struct images *images)
 
 void images_set_pins(struct images *images, struct pins *pins)
 {
-	pins_free(images->private->pins);
+	pins_unref(images->private->pins);
 	images->private->pins = pins;
 	for (size_t i = 0; i < images->n; i++)
 		if (images->image[i]->has_digest)

@@ -25,6 +25,7 @@
 #include "proto/uki.h"
 
 struct event_base;
+struct pins;
 struct worker;
 
 #define IMAGES_MAX	  4096
@@ -78,13 +79,14 @@ struct images {
 
 /*
  * Read the directory. base and worker may be NULL: once, without watching and
- * without computing digests (those that this process knows are used). A
- * directory that is not there is an empty catalogue; one that cannot be read
- * to its end is an error if it is read once, else it is read again soon. 0 or
- * -errno. The catalogue must be freed before the worker.
+ * without computing digests (those that this process knows are used). pins:
+ * whose images come first; NULL: nobody's. A directory that is not there is an
+ * empty catalogue; one that cannot be read to its end is an error if it is read
+ * once, else it is read again soon. 0 or -errno. The catalogue must be freed
+ * before the worker.
  */
 int images_new(struct event_base *base, struct worker *worker,
-	const char *directory, struct images **ret);
+	const char *directory, struct pins *pins, struct images **ret);
 void images_free(struct images *images);
 /*
  * Compute now, waiting for the disk, the digests of the images of which
@@ -92,8 +94,7 @@ void images_free(struct images *images);
  */
 void images_hash(struct images *images,
 	bool (*wanted)(void *arg, const struct image *image), void *arg);
-struct pins;
-/* Hash these first; takes the pins over, NULL: none. */
+/* After a reload; takes the pins over, NULL: none. */
 void images_set_pins(struct images *images, struct pins *pins);
 /* After a reload: read the directory again, be it another. */
 void images_set_directory(struct images *images, const char *directory);

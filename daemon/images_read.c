@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "daemon/oci_layout.h"
+#include "daemon/pins.h"
 #include "proto/text.h"
 
 /* A file written to so recently may not be whole yet. */
@@ -62,20 +63,42 @@ void images_read_wait(struct image *image, const char *why)
 	snprintf(image->why, sizeof(image->why), "%s", why);
 }
 
-/* The next that is found; NULL: there is room for no more. */
-static struct images_read_found *add(struct images_read *r)
+static const char *name_of(
+	const struct images_read *r, const struct images_read_found *found)
 {
-	if (r->n == MAX_FOUND) {
-		r->too_many = true;
-		return NULL;
+	return found->image ? found->image->name : r->old[found->old].name;
+}
+
+/* One that nobody boots gives way; NULL: there is none. */
+static struct images_read_found *make_room(struct images_read *r)
+{
+	while (r->n_unseen) {
+		struct images_read_found *found = &r->found[--r->n_unseen];
+
+		if (pins_want(r->pins, name_of(r, found)))
+			continue;
+		image_free(found->image);
+		found->image = NULL;
+		return found;
 	}
-	return &r->found[r->n++];
+	return NULL;
+}
+
+/* The next that is found, of this name; NULL: there is no room for it. */
+static struct images_read_found *add(struct images_read *r, const char *name)
+{
+	if (r->n < MAX_FOUND) {
+		r->n_unseen = r->n + 1;
+		return &r->found[r->n++];
+	}
+	r->too_many = true;
+	return pins_want(r->pins, name) ? make_room(r) : NULL;
 }
 
 /* NULL: memory is too short to tell of it. */
 static void add_image(struct images_read *r, struct image *image)
 {
-	struct images_read_found *found = image ? add(r) : NULL;
+	struct images_read_found *found = image ? add(r, image->name) : NULL;
 
 	if (found)
 		found->image = image;
@@ -106,7 +129,7 @@ static bool keep(struct images_read *r, const char *name, const struct stat *st,
 		(wanted && !digest_equal(&old->wanted, wanted)))
 		return false;
 	old->found = true;
-	found = add(r);
+	found = add(r, name);
 	if (found)
 		found->old = (size_t)(old - r->old);
 	return true;
@@ -275,7 +298,7 @@ static bool may_stay(const struct image *image)
 }
 
 struct images_read *images_read_new(const struct images *images,
-	const char *directory, struct images_watch *watch)
+	const char *directory, struct images_watch *watch, struct pins *pins)
 {
 	struct images_read *r = calloc(1, sizeof(*r));
 
@@ -286,6 +309,7 @@ struct images_read *images_read_new(const struct images *images,
 	r->found = calloc(MAX_FOUND, sizeof(*r->found));
 	r->old = calloc(images->n + 1, sizeof(*r->old));
 	r->watches = watch != NULL;
+	r->pins = pins_ref(pins);
 	if (!r->directory || !r->found || !r->old ||
 		(watch && !images_layouts_init(&r->layouts, watch))) {
 		images_read_free(r);
@@ -312,6 +336,7 @@ void images_read_free(struct images_read *r)
 	for (size_t i = 0; i < r->n_old; i++)
 		file_unref(r->old[i].file);
 	images_layouts_done(&r->layouts);
+	pins_unref(r->pins);
 	free(r->directory);
 	free(r->found);
 	free(r->old);

@@ -25,7 +25,8 @@ struct images_read_found {
 
 struct images_read {
 	char *directory;
-	bool watches; /* and waits until files are whole */
+	bool watches;	   /* and waits until files are whole */
+	struct pins *pins; /* whose images are never too many; NULL: none */
 	struct images_layouts layouts;
 	size_t n_old;
 	struct images_read_old *old; /* in the catalogue's order, by name */
@@ -37,11 +38,12 @@ struct images_read {
 	size_t n_stray;
 	size_t n;
 	struct images_read_found *found;
+	size_t n_unseen; /* of found: may yet make room for one of pins' */
 };
 
-/* watch may be NULL. NULL: memory or descriptors are short. */
+/* watch, pins may be NULL. NULL: memory or descriptors are short. */
 struct images_read *images_read_new(const struct images *images,
-	const char *directory, struct images_watch *watch);
+	const char *directory, struct images_watch *watch, struct pins *pins);
 /* In whatever thread. */
 void images_read_run(struct images_read *read);
 /* In the loop's; what was found is freed unless it was taken. NULL is fine. */

@@ -282,13 +282,11 @@ static int start_files(struct netuki *netuki, struct reading *reading)
 
 	if (!err)
 		err = images_new(netuki->base, netuki->worker, config->images,
-			&netuki->images);
+			reading->pins, &netuki->images);
 	if (err) {
 		log_error("cannot start: %s", strerror(-err));
 		return err;
 	}
-	images_set_pins(netuki->images, reading->pins);
-	reading->pins = NULL;
 	err = state_new(
 		netuki->base, netuki->worker, config->state, &netuki->state);
 	if (err)

@@ -11,9 +11,52 @@ struct pin {
 };
 
 struct pins {
+	unsigned int n_refs;
 	size_t n;
 	struct pin pin[PINS_MAX];
+	size_t n_names;
+	char (*name)[IMAGE_NAME_MAX + 1]; /* sorted, each once */
 };
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* False: memory is short. */
+static bool add_name(struct pins *pins, size_t *cap, const char *name)
+{
+	size_t more = *cap ? *cap * 2 : 16;
+	void *grown;
+
+	if (!name || strlen(name) > IMAGE_NAME_MAX)
+		return true;
+	/* Machines that follow each other mostly boot the same. */
+	if (pins->n_names && strcmp(pins->name[pins->n_names - 1], name) == 0)
+		return true;
+	if (pins->n_names == *cap) {
+		grown = realloc(pins->name, more * sizeof(*pins->name));
+		if (!grown)
+			return false;
+		pins->name = grown;
+		*cap = more;
+	}
+	strcpy(pins->name[pins->n_names++], name);
+	return true;
+}
+
+static void sort_names(struct pins *pins)
+{
+	size_t n = 0;
+
+	if (pins->n_names)
+		qsort(pins->name, pins->n_names, sizeof(*pins->name), by_name);
+	for (size_t i = 0; i < pins->n_names; i++)
+		if (!n || strcmp(pins->name[n - 1], pins->name[i]) != 0)
+			memmove(pins->name[n++], pins->name[i],
+				sizeof(*pins->name));
+	pins->n_names = n;
+}
 
 static void add(struct pins *pins, const struct config_resolved *set)
 {
@@ -34,24 +77,57 @@ struct pins *pins_new(const struct config *config)
 {
 	struct pins *pins = calloc(1, sizeof(*pins));
 	struct config_resolved set;
+	size_t cap = 0;
+	bool ok;
 
 	if (!pins)
 		return NULL;
+	pins->n_refs = 1;
 	config_resolve(config, NULL, &set);
 	add(pins, &set);
-	for (size_t i = 0; i < config->n_machines; i++) {
+	ok = add_name(pins, &cap, set.image);
+	for (size_t i = 0; ok && i < config->n_machines; i++) {
 		config_resolve(config, &config->machines[i], &set);
 		add(pins, &set);
+		ok = add_name(pins, &cap, set.image);
 	}
-	if (pins->n)
+	sort_names(pins);
+	if (ok && pins->n_names)
 		return pins;
-	free(pins);
+	pins_unref(pins);
 	return NULL;
 }
 
-void pins_free(struct pins *pins)
+struct pins *pins_ref(struct pins *pins)
 {
+	if (pins)
+		pins->n_refs++;
+	return pins;
+}
+
+void pins_unref(struct pins *pins)
+{
+	if (!pins || --pins->n_refs)
+		return;
+	free(pins->name);
 	free(pins);
+}
+
+bool pins_want(const struct pins *pins, const char *image)
+{
+	const char *at = strrchr(image, '@');
+	char name[IMAGE_NAME_MAX + 1] = "";
+
+	if (!pins)
+		return false;
+	/* NAME stands for each NAME@ARCH (images_find_for()). */
+	if (at && at - image <= IMAGE_NAME_MAX &&
+		arch_from_name(at + 1) != ARCH_INVALID)
+		memcpy(name, image, (size_t)(at - image));
+	return bsearch(image, pins->name, pins->n_names, sizeof(*pins->name),
+		       by_name) ||
+	       (*name && bsearch(name, pins->name, pins->n_names,
+				 sizeof(*pins->name), by_name));
 }
 
 bool pins_name(const struct pins *pins, const struct image *image)

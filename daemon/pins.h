@@ -1,7 +1,8 @@
 /*
- * pins: which images the configuration pins to a digest (`sha256:`), gathered
- * from all who may say so, for the catalogue: those are hashed first, and one
- * that does not match is told in the log.
+ * pins: which images the configuration names, gathered from all who may say so,
+ * for the catalogue: those are never left out for there being too many. And
+ * which it pins to a digest (`sha256:`): those are hashed first, and one that
+ * does not match is told in the log.
  */
 #ifndef DAEMON_PINS_H
 #define DAEMON_PINS_H
@@ -14,9 +15,14 @@
 
 struct pins;
 
-/* NULL if nothing is pinned, or memory is short. */
+/* NULL if no image is named, or memory is short. */
 struct pins *pins_new(const struct config *config);
-void pins_free(struct pins *pins); /* NULL is fine */
+/* By one thread at a time; NULL is fine. */
+struct pins *pins_ref(struct pins *pins);
+void pins_unref(struct pins *pins);
+
+/* Does anybody boot the image of this name? In whatever thread. */
+bool pins_want(const struct pins *pins, const char *image);
 
 /* Is it pinned, to whatever? pins NULL: no. */
 bool pins_name(const struct pins *pins, const struct image *image);

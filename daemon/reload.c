@@ -79,7 +79,7 @@ static void read_once(const char *path, enum reading_aim aim, struct reading *r,
 		return;
 	r->loaders = loaders_new(config, may_come, &r->report);
 	r->pins = pins_new(config);
-	err = images_new(NULL, NULL, config->images, &images);
+	err = images_new(NULL, NULL, config->images, r->pins, &images);
 	if (err)
 		config_report_add(&r->report, config, config->images_at,
 			may_come, "images: %s cannot be read: %s",
@@ -107,7 +107,7 @@ static void forget_reading(struct reading *r)
 {
 	config_unref(r->config);
 	loaders_free(r->loaders);
-	pins_free(r->pins);
+	pins_unref(r->pins);
 	config_report_done(&r->report);
 	r->config = NULL;
 	r->loaders = NULL;

@@ -235,7 +235,7 @@ static int setup(void **state)
 	for (size_t i = 0; i < report.n; i++)
 		print_error("%s\n", report.messages[i].text);
 	config_report_done(&report);
-	assert_int_equal(images_new(NULL, NULL, dir, &images), 0);
+	assert_int_equal(images_new(NULL, NULL, dir, NULL, &images), 0);
 	return config ? 0 : -1;
 }
 
