@@ -306,6 +306,17 @@ struct image *image_open(const char *path, const char *name)
 	return image;
 }
 
+/* Of a tag's many blobs it is this one that cannot be opened. */
+static void say_blob(struct image *image)
+{
+	char digest[DIGEST_TEXT_LEN], why[sizeof(image->why)];
+
+	digest_format(&image->wanted, digest);
+	memcpy(why, image->why, sizeof(why));
+	snprintf(image->why, sizeof(image->why),
+		"its UKI, blob sha256:%s: %.64s", digest, why);
+}
+
 struct image *image_open_blob(const char *path, const char *name,
 	const struct digest *digest, uint64_t size, enum arch arch)
 {
@@ -315,8 +326,10 @@ struct image *image_open_blob(const char *path, const char *name,
 		return NULL;
 	image->must_match = true;
 	image->wanted = *digest;
-	if (!open_file(image, path))
+	if (!open_file(image, path)) {
+		say_blob(image);
 		return image;
+	}
 	if (image->size != size) {
 		image->state = IMAGE_STATE_REFUSED;
 		snprintf(image->why, sizeof(image->why),

@@ -132,6 +132,7 @@ static void read_manifest(struct reading *r, const char *tag, enum arch named,
 {
 	struct oci_image *image = add_named(r, tag, named);
 	struct oci_descriptor layer;
+	char digest[DIGEST_TEXT_LEN];
 	const char *why = NULL;
 	size_t len;
 	char *text;
@@ -144,8 +145,9 @@ static void read_manifest(struct reading *r, const char *tag, enum arch named,
 		image->size = layer.size;
 		image->arch = descriptor->arch;
 	} else {
-		snprintf(image->why, sizeof(image->why), "its manifest: %s",
-			why);
+		digest_format(&descriptor->digest, digest);
+		snprintf(image->why, sizeof(image->why),
+			"its manifest, blob sha256:%s: %s", digest, why);
 	}
 	free(text);
 }
@@ -199,7 +201,7 @@ static void read_nested(
 {
 	struct oci_index *index = malloc(sizeof(*index));
 	const char *why = "memory is short";
-	char problem[160];
+	char problem[160], digest[DIGEST_TEXT_LEN];
 	char *text = NULL;
 	size_t len;
 
@@ -209,7 +211,9 @@ static void read_nested(
 	if (text && oci_parse_index(text, len, index, &why)) {
 		read_manifests(r, descriptor->tag, index->entry, index->n);
 	} else {
-		snprintf(problem, sizeof(problem), "its index: %s", why);
+		digest_format(&descriptor->digest, digest);
+		snprintf(problem, sizeof(problem),
+			"its index, blob sha256:%s: %s", digest, why);
 		refuse_tag(r, descriptor->tag, problem);
 	}
 	free(text);

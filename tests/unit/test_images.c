@@ -148,6 +148,14 @@ static void make_layouts(const struct pe *pe, const struct pe *arm)
 		a, a);
 	end_layout("bad", list);
 
+	begin_layout("gone");
+	put_manifest("gone", pe, UKI, a);
+	snprintf(list, sizeof(list), "%s" TAG("1") "}", a);
+	end_layout("gone", list);
+	snprintf(
+		list, sizeof(list), "%s/gone/blobs/sha256/%s", dir, uki_digest);
+	assert_int_equal(unlink(list), 0);
+
 	begin_layout("broken");
 	put_text("broken/index.json", "{");
 	put_directory("empty");
@@ -297,6 +305,7 @@ static void test_after_digests(void **state)
 		{"many:2@arm64", IMAGE_STATE_READY, ""},
 		{"forged:1", IMAGE_STATE_REFUSED, "does not match its digest"},
 		{"swapped:1", IMAGE_STATE_REFUSED, "not of the architecture"},
+		{"gone:1", IMAGE_STATE_REFUSED, uki_digest},
 		{"bad:other", IMAGE_STATE_REFUSED, "no layer of type " UKI},
 		{"bad:long", IMAGE_STATE_REFUSED, "does not match its digest"},
 		{"broken", IMAGE_STATE_REFUSED, "index.json: it is not valid"},
