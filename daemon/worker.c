@@ -16,6 +16,7 @@
 #define FINISHED_MAX 64
 /* A reload reads heads of images as well, and must not wait behind these. */
 #define SLOW_MAX (WORKER_THREADS - 2)
+#define END_S	 2 /* so long the end waits for what may hang */
 
 struct worker_job {
 	TAILQ_ENTRY(worker_job) link;
@@ -32,6 +33,7 @@ struct worker {
 	/* All under the lock. */
 	struct job_list waiting, slow, finished;
 	unsigned n_finished, n_slow; /* jobs; of those that may hang, running */
+	unsigned n_running;	     /* threads that have not ended */
 	bool stop;
 	unsigned n_threads;
 	pthread_t thread[WORKER_THREADS];
@@ -80,6 +82,8 @@ static void *run(void *arg)
 			/* The counter is full: the loop wakes up anyway. */
 		}
 	}
+	w->n_running--;
+	pthread_cond_broadcast(&w->work);
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
@@ -134,6 +138,7 @@ int worker_run(struct worker *w)
 	while (w->n_threads < WORKER_THREADS &&
 		pthread_create(&w->thread[w->n_threads], NULL, run, w) == 0)
 		w->n_threads++;
+	w->n_running = w->n_threads;
 	return w->n_threads ? 0 : -EAGAIN;
 }
 
@@ -159,26 +164,55 @@ struct worker *worker_new(struct event_base *base)
 	return w;
 }
 
-void worker_free(struct worker *w)
+/* True: all threads have ended. False: some hang. */
+static bool end_threads(struct worker *w)
 {
-	struct worker_job *job;
+	struct timespec until;
+	bool ended;
 
-	if (!w)
-		return;
 	pthread_mutex_lock(&w->lock);
 	w->stop = true;
 	pthread_cond_broadcast(&w->work);
+	while (w->n_running > w->n_slow)
+		pthread_cond_wait(&w->work, &w->lock);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += END_S;
+	while (w->n_running && pthread_cond_clockwait(&w->work, &w->lock,
+				       CLOCK_MONOTONIC, &until) == 0) {
+	}
+	ended = !w->n_running;
 	pthread_mutex_unlock(&w->lock);
-	for (unsigned i = 0; i < w->n_threads; i++)
-		pthread_join(w->thread[i], NULL);
-	TAILQ_CONCAT(&w->finished, &w->waiting, link);
-	TAILQ_CONCAT(&w->finished, &w->slow, link);
-	while ((job = TAILQ_FIRST(&w->finished))) {
-		TAILQ_REMOVE(&w->finished, job, link);
+	for (unsigned i = 0; i < w->n_threads; i++) {
+		if (ended)
+			pthread_join(w->thread[i], NULL);
+		else
+			pthread_detach(w->thread[i]);
+	}
+	return ended;
+}
+
+void worker_free(struct worker *w)
+{
+	struct job_list left = TAILQ_HEAD_INITIALIZER(left);
+	struct worker_job *job;
+	bool ended;
+
+	if (!w)
+		return;
+	ended = end_threads(w);
+	pthread_mutex_lock(&w->lock);
+	TAILQ_CONCAT(&left, &w->finished, link);
+	TAILQ_CONCAT(&left, &w->waiting, link);
+	TAILQ_CONCAT(&left, &w->slow, link);
+	pthread_mutex_unlock(&w->lock);
+	while ((job = TAILQ_FIRST(&left))) {
+		TAILQ_REMOVE(&left, job, link);
 		end_job(job, false);
 	}
 	if (w->event)
 		event_free(w->event);
+	if (!ended)
+		return;
 	if (w->wake >= 0)
 		close(w->wake);
 	pthread_cond_destroy(&w->work);

@@ -29,7 +29,8 @@ struct worker *worker_new(struct event_base *base);
 int worker_run(struct worker *worker);
 /*
  * Waits for the jobs that run; those that have not begun are dropped. `done`
- * is called for none of them any more, `drop` for all.
+ * is called for none of them any more, `drop` for all; but those that hang keep
+ * what they have, and the process is to end soon.
  */
 void worker_free(struct worker *worker);
 

@@ -124,12 +124,36 @@ static void test_hanging(void **state)
 	event_base_free(base);
 }
 
+/* The end does not wait for them, but for all else. */
+static void test_end(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct worker *worker = worker_new(base);
+	static struct count hung;
+	struct count count = {0};
+	struct worker_task hanging = {hang, NULL, drop, &hung};
+	struct worker_task task = {work, NULL, drop, &count};
+
+	(void)state;
+	is_open = false;
+	assert_int_equal(worker_run(worker), 0);
+	for (int i = 0; i < 2 * WORKER_THREADS; i++)
+		assert_non_null(worker_start_slow(worker, &hanging));
+	assert_non_null(worker_start(worker, &task));
+	usleep(10000);
+	worker_free(worker);
+	assert_int_equal(count.dropped, 1);
+	assert_in_range(hung.dropped, 1, 2 * WORKER_THREADS - 1);
+	event_base_free(base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_hanging),
+		cmocka_unit_test(test_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
