@@ -105,7 +105,7 @@ class Loopback:
         log = self.tmp / f"netukid-{self._starts}.log"
         self.netukid = Process(
             "netukid", paths.netukid(self.config), None, log, env)
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * paths.SLOW
         while not self.answers():
             self.netukid.require_running()
             harness.check(time.monotonic() < deadline, "netukid is not ready")

@@ -1136,6 +1136,8 @@ def check(box):
 
 def test_check():
     """All is well, or what is not; what many machines share is said once."""
+    if paths.BUILD.name == "valgrind":
+        raise harness.Skip("by its name netukid is not known to be one")
     with Loopback(MACHINES) as box:
         ok = f"{box.config}: ok, 6 machines, 2 images"
         harness.equal(check(box), (0, f"{ok}\n", ""), "all is well")

@@ -78,7 +78,7 @@ def pipelined(made, asked):
 
 def until(truth, what):
     """Waits until TRUTH() holds; else fails with WHAT."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 20 * paths.SLOW
     while not truth():
         harness.check(time.monotonic() < deadline, what)
         time.sleep(0.05)

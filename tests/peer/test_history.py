@@ -427,6 +427,7 @@ def test_log():
         one.wait_boots(["complete"] * 2 + ["abandoned", "running"])
         lines = one.log.read_text().splitlines()[begun:]
         seconds = r"[0-9]+\.[0-9]{3} s"
+        again = "0" if paths.SLOW == 1 else r"\d+"
         found = [re.sub(r"^\S+ (warning: )?boot: ", "", line)
                  for line in lines if " boot: " in line]
         for wanted in (
@@ -434,7 +435,7 @@ def test_log():
                 rf"in {seconds} \(.*\)",
                 rf"lab-01: up after {seconds}",
                 rf"lab-02: {IMAGE} by tftp-uki: whole after {seconds}, \d+ "
-                rf"bytes in {seconds} \(.*\), 0 of \d+ blocks sent again",
+                rf"bytes in {seconds} \(.*\), {again} of \d+ blocks sent again",
                 rf"lab-03: {IMAGE} by ipxe abandoned at step image after "
                 rf"{seconds}: (the download was broken off|Connection).+"):
             harness.equal([line for line in found
@@ -528,7 +529,7 @@ def test_dhcp_phases():
         lab.start_netukid(appliance.config(lab, [
             {"name": "lab-01", "mac": LAB_MAC, "image": IMAGE}]))
         until(lambda: json.loads(lab.netukictl("images", "--json").stdout)[
-            "images"][0]["state"] == "ready", "the image is not ready")
+            "images"][0].get("sha256"), "the image has no digest")
         url = f"http://{NETUKI_ADDRESS}/images/{IMAGE}"
         with dhcp.Client(lab.ns("client")) as client:
             begun = ask(client, 1, "uefi")
@@ -714,7 +715,7 @@ def test_report_of_100000():
                       "boots")
         print(f"    a report of 100,001 boots: {seconds:.2f} s")
         # What we promise is a second; a test machine may be busy.
-        harness.check(seconds < 3, f"it took {seconds:.2f} s")
+        harness.check(seconds < 3 * paths.SLOW, f"it took {seconds:.2f} s")
         by_ipxe(Machine(one, 2))
         until(lambda: sum(group["count"] for group in
                           one.json("report")["groups"]) == 100000,
