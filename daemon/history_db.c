@@ -12,6 +12,9 @@
 #define BUSY_MS	      2000 /* others may read and write it, too */
 #define PRUNE_AT_ONCE "5000"
 
+/* More boots than there will be: adding to it does not overflow. */
+#define MAX_LAST_ID (INT64_MAX / 2)
+
 struct history_db {
 	sqlite3 *sql;
 	sqlite3_stmt *put, *prune_number, *prune_age;
@@ -196,6 +199,21 @@ static bool set_up(struct history_db *db, bool first)
 	return ok;
 }
 
+/* It is a database, but others wrote to it. */
+static void say_foreign(const char *path, int64_t version, int64_t last_id,
+	char why[HISTORY_WHY_MAX])
+{
+	if (version < 0)
+		snprintf(why, HISTORY_WHY_MAX,
+			"%s: no netuki has written its version, %lld", path,
+			(long long)version);
+	else
+		snprintf(why, HISTORY_WHY_MAX,
+			"%s: no netuki has written its last boot's number, "
+			"%lld",
+			path, (long long)last_id);
+}
+
 /* 0, or the result code of SQLite and why. */
 static int open_file(const char *path, bool first, struct history_db **ret,
 	char why[HISTORY_WHY_MAX])
@@ -226,11 +244,17 @@ static int open_file(const char *path, bool first, struct history_db **ret,
 			db->last_id = number_of(db->sql,
 				"SELECT coalesce(max(id), 0) FROM "
 				"boots");
-		if (db->last_id >= 0) {
+		if (db->last_id >= 0 && db->last_id <= MAX_LAST_ID) {
 			*ret = db;
 			return 0;
 		}
 		code = sqlite3_errcode(db->sql);
+		if ((version < 0 && code == SQLITE_OK) || db->last_id < -1 ||
+			db->last_id > MAX_LAST_ID) {
+			say_foreign(path, version, db->last_id, why);
+			history_db_close(db);
+			return SQLITE_ERROR;
+		}
 	}
 	fail(db->sql, path, why);
 	history_db_close(db);

@@ -97,10 +97,54 @@ static void test_limits(void **state)
 	assert_int_equal(bad, 0);
 }
 
+/* What others wrote there is told as such, and nothing is added to it. */
+static void test_foreign(void **state)
+{
+	static const struct {
+		const char *sql, *why;
+	} foreign[] = {
+		{"PRAGMA user_version = -3", "version, -3"},
+		{"PRAGMA user_version = 99", "of a later netuki"},
+		{"UPDATE boots SET id = 9223372036854775807",
+			"number, 9223372036854775807"},
+		{"UPDATE boots SET id = -7", "number, -7"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(*foreign); i++) {
+		char dir[] = "/tmp/netuki-history-db-XXXXXX", why[512] = "";
+		char path[64], command[64];
+		struct history_row row = {.started = NOW};
+		struct history_limits limits = {100, 365};
+		struct history_db *db;
+		sqlite3 *sql;
+		bool aside;
+
+		assert_non_null(mkdtemp(dir));
+		assert_int_equal(
+			history_db_open(dir, true, &db, &aside, why), 0);
+		row.boot.seq = 1;
+		assert_int_equal(
+			history_db_write(db, &row, 1, 0, &limits, NOW, why), 0);
+		history_db_close(db);
+		snprintf(path, sizeof(path), "%s/history.db", dir);
+		assert_int_equal(sqlite3_open(path, &sql), SQLITE_OK);
+		if (sqlite3_exec(sql, foreign[i].sql, NULL, NULL, NULL))
+			fail_msg("%s: %s", foreign[i].sql, sqlite3_errmsg(sql));
+		sqlite3_close(sql);
+		if (!history_db_open(dir, true, &db, &aside, why) || aside ||
+			!strstr(why, foreign[i].why))
+			fail_msg("%s: %s", foreign[i].sql, why);
+		snprintf(command, sizeof(command), "rm -r %s", dir);
+		assert_int_equal(system(command), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_foreign),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
