@@ -64,7 +64,9 @@ ALL_LDFLAGS = $(CFLAGS) $(LDFLAGS) $(SAN_FLAGS) -pie -pthread \
 objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
 PROTO := $(call objects,proto/*.c)
 CONFIG := $(call objects,config/*.c)
-DAEMON := $(filter-out $(B)/daemon/main.o,$(call objects,daemon/*.c))
+PARTS := base images policy dhcp tftp http boots control
+DAEMON := $(filter-out $(B)/daemon/main.o,\
+	$(call objects,daemon/*.c $(PARTS:%=daemon/%/*.c)))
 CTL := $(filter-out $(B)/daemon/ctl/main.o,\
 	$(call objects,daemon/ctl/*.c daemon/ctl/bench/*.c))
 TESTS := $(patsubst tests/unit/test_%.c,$(B)/tests/unit/test_%, \

@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "daemon/clock.h"
-#include "daemon/dhcp_service.h"
-#include "daemon/http_service.h"
-#include "daemon/log.h"
-#include "daemon/notify.h"
-#include "daemon/ra_service.h"
-#include "daemon/tftp_service.h"
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/base/notify.h"
+#include "daemon/dhcp/dhcp_service.h"
+#include "daemon/dhcp/ra_service.h"
+#include "daemon/http/http_service.h"
+#include "daemon/tftp/tftp_service.h"
 
 /* How often to look whether all is done. */
 static const struct timeval look_again = {0, 50000};

@@ -11,30 +11,31 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "daemon/boot_once.h"
-#include "daemon/check.h"
-#include "daemon/clients.h"
-#include "daemon/clock.h"
-#include "daemon/control.h"
-#include "daemon/dhcp_service.h"
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/base/netif.h"
+#include "daemon/base/notify.h"
+#include "daemon/base/privileges.h"
+#include "daemon/base/turn.h"
+#include "daemon/base/worker.h"
+#include "daemon/boots/boot_once.h"
+#include "daemon/boots/history.h"
+#include "daemon/boots/timeline.h"
+#include "daemon/boots/watcher.h"
+#include "daemon/control/control.h"
+#include "daemon/dhcp/dhcp_service.h"
+#include "daemon/dhcp/ra_service.h"
 #include "daemon/drain.h"
-#include "daemon/history.h"
-#include "daemon/http_service.h"
-#include "daemon/inspect.h"
-#include "daemon/loaders.h"
-#include "daemon/log.h"
-#include "daemon/netif.h"
+#include "daemon/http/http_service.h"
+#include "daemon/images/inspect.h"
+#include "daemon/images/loaders.h"
+#include "daemon/images/pins.h"
 #include "daemon/netuki.h"
-#include "daemon/notify.h"
-#include "daemon/pins.h"
-#include "daemon/privileges.h"
-#include "daemon/ra_service.h"
+#include "daemon/policy/check.h"
+#include "daemon/policy/clients.h"
+#include "daemon/policy/state.h"
 #include "daemon/reload.h"
-#include "daemon/state.h"
-#include "daemon/tftp_service.h"
-#include "daemon/timeline.h"
-#include "daemon/watcher.h"
-#include "daemon/worker.h"
+#include "daemon/tftp/tftp_service.h"
 
 #define DEFAULT_CONFIG "/etc/netuki/netuki.yaml"
 
@@ -204,13 +205,13 @@ static int start_base(struct netuki *netuki)
 			config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
 		/* Between downloads look for DHCP each so often. */
 		event_config_set_max_dispatch_interval(
-			config, &slice, -1, NETUKI_PRIORITY_NORMAL);
+			config, &slice, -1, TURN_PRIORITY_NORMAL);
 		netuki->base = event_base_new_with_config(config);
 		event_config_free(config);
 	}
 	if (!netuki->base)
 		return -ENOMEM;
-	event_base_priority_init(netuki->base, NETUKI_PRIORITY_MAX);
+	event_base_priority_init(netuki->base, TURN_PRIORITY_MAX);
 	return 0;
 }
 

@@ -3,13 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "daemon/boot_metrics.h"
-#include "daemon/clock.h"
-#include "daemon/dhcp_service.h"
-#include "daemon/http_service.h"
-#include "daemon/stream.h"
-#include "daemon/tftp_service.h"
-#include "daemon/timeline.h"
+#include "daemon/base/clock.h"
+#include "daemon/base/stream.h"
+#include "daemon/boots/boot_metrics.h"
+#include "daemon/boots/timeline.h"
+#include "daemon/dhcp/dhcp_service.h"
+#include "daemon/http/http_service.h"
+#include "daemon/tftp/tftp_service.h"
 
 struct metric {
 	const char *name, *type, *help;

@@ -9,20 +9,10 @@
 #include <stdint.h>
 
 #include "config/config.h"
-#include "daemon/decide.h"
-#include "daemon/journal.h"
+#include "daemon/boots/journal.h"
+#include "daemon/policy/decide.h"
 
 struct event_base;
-
-/*
- * Of events in the loop. What goes before the rest takes turns with it, so
- * that a flood stops nobody else: see daemon/turn.h.
- */
-enum netuki_priority {
-	NETUKI_PRIORITY_DHCP,	/* and loaders over TFTP */
-	NETUKI_PRIORITY_NORMAL, /* the default: all else, in turn */
-	NETUKI_PRIORITY_MAX
-};
 
 struct netuki {
 	struct event_base *base;

@@ -12,14 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/check.h"
-#include "daemon/clock.h"
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/base/netif.h"
+#include "daemon/base/worker.h"
 #include "daemon/config_watch.h"
-#include "daemon/loaders.h"
-#include "daemon/log.h"
-#include "daemon/netif.h"
-#include "daemon/pins.h"
-#include "daemon/worker.h"
+#include "daemon/images/loaders.h"
+#include "daemon/images/pins.h"
+#include "daemon/policy/check.h"
 
 /*
  * Editors write in several steps, and a `git pull` many files: one reading

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/boots.h"
+#include "daemon/boots/boots.h"
 
 #define SEQS 4096
 

@@ -13,15 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/control_boots.h"
-#include "daemon/control_json.h"
-#include "daemon/control_task.h"
-#include "daemon/history.h"
-#include "daemon/images.h"
-#include "daemon/loaders.h"
-#include "daemon/netif.h"
-#include "daemon/state.h"
-#include "daemon/worker.h"
+#include "daemon/base/netif.h"
+#include "daemon/base/worker.h"
+#include "daemon/boots/history.h"
+#include "daemon/control/control_boots.h"
+#include "daemon/control/control_json.h"
+#include "daemon/control/control_task.h"
+#include "daemon/images/images.h"
+#include "daemon/images/loaders.h"
+#include "daemon/policy/state.h"
 
 #define CHECK(holds)                                                           \
 	do {                                                                   \

@@ -156,11 +156,11 @@ all_in "$tmp/words" $daemon '^\.It (.*, )?(Fl )?-@( |$)'
 # Words that programs read: events, keys and values of JSON, metrics.
 # (The words of log lines are not among them.)
 {
-	grep -Eoh '"[a-z][a-z0-9-]+"' daemon/journal.def daemon/control_*.c \
-		daemon/image_json.c
-	grep -Eoh '^(AT|STEP|OUTCOME)\([A-Z_]+, "[a-z_]+"' daemon/boots.def |
+	grep -Eoh '"[a-z][a-z0-9-]+"' daemon/boots/journal.def daemon/control/control_*.c \
+		daemon/images/image_json.c
+	grep -Eoh '^(AT|STEP|OUTCOME)\([A-Z_]+, "[a-z_]+"' daemon/boots/boots.def |
 		sed 's/.*, //'
-	sed -nE 's/^COLUMN\(("[a-z_]+").*/\1/p' daemon/history.def |
+	sed -nE 's/^COLUMN\(("[a-z_]+").*/\1/p' daemon/boots/history.def |
 		sed 's/_us"/_seconds"/; s/_/-/g'
 } | tr -d '"' | sort -u |
 	grep -Evx 'both|cancelled|cleared|set' >"$tmp/words"

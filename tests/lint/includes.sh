@@ -14,14 +14,34 @@ find proto config daemon -name '*.[ch]' -exec awk '
 		# configuration, the daemon knows the value and not the making.
 		ours["proto"] = "^proto/"
 		ours["config"] = "^(config|proto)/"
-		ours["daemon"] = "^(daemon|proto)/|^config/(config|names)\\.h$"
+		common = "proto/|config/(config|names)\\.h$"
+		ours["daemon"] = "^(daemon/|" common ")"
+		# The parts of the daemon, each on those before it. What they
+		# are handed is in netuki.h.
+		base = "daemon/base/|" common
+		ours["daemon/base"] = "^(" base ")"
+		images = "daemon/images/|" base
+		ours["daemon/images"] = "^(" images ")"
+		policy = "daemon/policy/|daemon/netuki\\.h$|" images
+		ours["daemon/policy"] = "^(" policy ")"
+		serve = "daemon/boots/journal\\.h$|" policy
+		ours["daemon/dhcp"] = "^(daemon/dhcp/|" serve ")"
+		ours["daemon/tftp"] = "^(daemon/tftp/|" serve ")"
+		ours["daemon/http"] = "^(daemon/http/|daemon/metrics\\.h$|" serve ")"
+		ours["daemon/boots"] = "^(daemon/boots/|" serve ")"
+		ours["daemon/control"] = ours["daemon"]
 		# netukictl is a program of its own and links no daemon.a.
 		ours["daemon/ctl"] = "^(daemon/ctl|proto)/|^config/(config|names)\\.h$"
 		ours["daemon/ctl/bench"] = ours["daemon/ctl"]
 		# No clock, no allocation, no input and output, no errno.
 		only["proto"] = "^(limits|stdbool|stddef|stdint|string)\\.h$"
 		never["config"] = "^(event2?/|netlink/|jansson|sys/socket)"
-		never["daemon"] = "^yaml"
+		split("/ /base /images /policy /dhcp /tftp /http /boots /control", parts, " ")
+		for (n in parts) {
+			part = "daemon" parts[n]
+			sub(/\/$/, "", part)
+			never[part] = "^yaml"
+		}
 		never["daemon/ctl"] = "^(event2?/|netlink/|yaml)"
 		never["daemon/ctl/bench"] = never["daemon/ctl"]
 	}

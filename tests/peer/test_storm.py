@@ -18,7 +18,7 @@ from lab.lab import Lab  # noqa: E402
 
 SERVER = "127.0.0.1"
 LOADER = 174080
-# As of daemon/tftp_service.h.
+# As of daemon/tftp/tftp_service.h.
 MAX_TRANSFERS = 4096
 MAX_PER_ADDRESS = 16
 TRANSFER_BYTES = 2048

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/boot_metrics.h"
+#include "daemon/boots/boot_metrics.h"
 
 #define S(seconds) ((uint64_t)((seconds)*1e6))
 

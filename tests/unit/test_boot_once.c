@@ -12,10 +12,10 @@
 
 #include <string.h>
 
-#include "daemon/boot_once.h"
-#include "daemon/clients.h"
-#include "daemon/clock.h"
-#include "daemon/state.h"
+#include "daemon/base/clock.h"
+#include "daemon/boots/boot_once.h"
+#include "daemon/policy/clients.h"
+#include "daemon/policy/state.h"
 
 static const char yaml[] =
 	"defaults: {image: x.efi}\n"

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/boots.h"
+#include "daemon/boots/boots.h"
 
 #define TEXT_MAX 4096
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/boots.h"
+#include "daemon/boots/boots.h"
 
 /* Whoever invents machines makes room for his own at the others' cost only. */
 static void test_bounded(void **state)

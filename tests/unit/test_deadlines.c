@@ -9,8 +9,8 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-#include "daemon/clock.h"
-#include "daemon/deadlines.h"
+#include "daemon/base/clock.h"
+#include "daemon/base/deadlines.h"
 
 #define MANY 500
 

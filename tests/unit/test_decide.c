@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/decide.h"
+#include "daemon/policy/decide.h"
 
 static const char yaml[] =
 	"unknown-machines: ignore\n"

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/digester.h"
+#include "daemon/images/digester.h"
 #include "proto/digest.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "daemon/history_db.h"
+#include "daemon/boots/history_db.h"
 
 #define DAY 86400.0
 #define NOW (1.8e9)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/http_conn.h"
+#include "daemon/http/http_conn.h"
 
 static struct http_service service;
 

@@ -13,11 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/check.h"
-#include "daemon/decide.h"
-#include "daemon/digester.h"
-#include "daemon/image_json.h"
-#include "daemon/images.h"
+#include "daemon/images/digester.h"
+#include "daemon/images/image_json.h"
+#include "daemon/images/images.h"
+#include "daemon/policy/check.h"
+#include "daemon/policy/decide.h"
 #include "tests/unit/pe.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/oci.h"
+#include "daemon/images/oci.h"
 
 #define N(array)  (sizeof(array) / sizeof((array)[0]))
 #define AB	  "abababababababababababababababab"

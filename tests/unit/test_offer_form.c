@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/offer_form.h"
+#include "daemon/policy/offer_form.h"
 
 #define DIRECT CONFIG_OFFER_DIRECT
 #define PORT   CONFIG_OFFER_PXE_PORT

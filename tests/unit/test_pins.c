@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/images.h"
-#include "daemon/pins.h"
+#include "daemon/images/images.h"
+#include "daemon/images/pins.h"
 
 static char dir[] = "/tmp/netuki-pins-XXXXXX";
 

@@ -21,10 +21,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/clock.h"
-#include "daemon/state.h"
-#include "daemon/state_file.h"
-#include "daemon/worker.h"
+#include "daemon/base/clock.h"
+#include "daemon/base/worker.h"
+#include "daemon/policy/state.h"
+#include "daemon/policy/state_file.h"
 
 static char directory[] = "/tmp/netuki-test-state-XXXXXX";
 static char path[64], temp[64], bad[64];

@@ -17,8 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/clock.h"
-#include "daemon/state_file.h"
+#include "daemon/base/clock.h"
+#include "daemon/policy/state_file.h"
 
 static char directory[] = "/tmp/netuki-test-state-file-XXXXXX";
 static char path[64], temp[64];

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/steady.h"
+#include "daemon/base/steady.h"
 
 #define MAX 6
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/tftp_cache.h"
+#include "daemon/tftp/tftp_cache.h"
 
 #define SIZE (5 * TFTP_CACHE_PIECE + 100)
 

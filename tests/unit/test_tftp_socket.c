@@ -20,8 +20,8 @@
 
 #include <cmocka.h>
 
-#include "daemon/socket.h"
-#include "daemon/tftp_socket.h"
+#include "daemon/base/socket.h"
+#include "daemon/tftp/tftp_socket.h"
 
 #define BLKSIZE 1468
 #define SIZE	(70 * BLKSIZE + 100)

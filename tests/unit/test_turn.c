@@ -8,8 +8,8 @@
 #include <event2/event.h>
 #include <unistd.h>
 
+#include "daemon/base/turn.h"
 #include "daemon/netuki.h"
-#include "daemon/turn.h"
 
 static struct turn turn;
 static unsigned taken;
@@ -30,12 +30,12 @@ static void test_due(void **state)
 	int fd[2];
 
 	(void)state;
-	event_base_priority_init(base, NETUKI_PRIORITY_MAX);
+	event_base_priority_init(base, TURN_PRIORITY_MAX);
 	assert_int_equal(pipe(fd), 0);
 	hot = event_new(base, fd[0], EV_READ | EV_PERSIST, on_hot, NULL);
 	assert_false(turn_is_due());
 	assert_int_equal(turn_init(&turn, base, hot), 0);
-	event_priority_set(hot, NETUKI_PRIORITY_DHCP);
+	event_priority_set(hot, TURN_PRIORITY_DHCP);
 	event_add(hot, NULL);
 	assert_false(turn_is_due());
 	assert_int_equal(write(fd[1], "", 1), 1);
@@ -50,7 +50,7 @@ static void test_due(void **state)
 	assert_true(turn_is_due());
 
 	event_del(hot);
-	event_priority_set(hot, NETUKI_PRIORITY_NORMAL);
+	event_priority_set(hot, TURN_PRIORITY_NORMAL);
 	event_add(hot, NULL);
 	assert_false(turn_is_due());
 	turn_done(&turn);

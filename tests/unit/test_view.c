@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/view.h"
+#include "daemon/images/view.h"
 
 static char path[] = "/tmp/test_view.XXXXXX";
 static uint8_t content[10000];

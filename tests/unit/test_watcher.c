@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "daemon/clients.h"
-#include "daemon/watcher.h"
+#include "daemon/boots/watcher.h"
+#include "daemon/policy/clients.h"
 
 #define S(seconds) ((seconds)*1000000ull)
 

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <unistd.h>
 
-#include "daemon/clock.h"
-#include "daemon/worker.h"
+#include "daemon/base/clock.h"
+#include "daemon/base/worker.h"
 
 #define JOBS	50
 #define DONE_US 1000
