@@ -316,6 +316,10 @@ static void include_item(struct loader *l, const struct schema_key *key,
 	(void)context;
 	if (!value_is_scalar(l, key, node))
 		return;
+	if (!*node->text) {
+		loader_error(l, node, "a directory or a file has to be named");
+		return;
+	}
 	path = path_join(l, name, dir_len(name), node->text);
 	if (!path)
 		return;

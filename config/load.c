@@ -271,7 +271,7 @@ void load_files(struct loader *l, const struct schema_key *key,
 
 	path_key.type = VALUE_PATH;
 	path_key.doc = "the path of a file";
-	if (node_is_null(node) || node->len == 0)
+	if (node_is_null(node) || (node->type == NODE_MAPPING && !node->len))
 		return;
 	if (node->type != NODE_MAPPING || node->len > FILES_MAX) {
 		loader_error(l, node,
