@@ -70,6 +70,9 @@ static uint64_t doubled(const struct tftp_send *s, uint64_t us)
 {
 	uint64_t most = max_u64(TFTP_RTO_DOUBLED_US, 2 * us);
 
+	/* Before the first one the progress may be newer than what was sent. */
+	if (s->tries == 0)
+		return us;
 	most = max_u64(most, (s->sent_us - s->progress_us) / 4);
 	us <<= min_u32(s->tries, DOUBLED_MAX);
 	return s->top < s->last_block ? min_u64(us, most) : us;
