@@ -186,6 +186,9 @@ static void say(enum log_level level, const char *format, va_list args)
 
 	if (!dropped && sizeof(room) - used < LINE_SIZE)
 		write_all();
+	/* Without an event that tries again, each line tries for itself. */
+	if (dropped && !writing)
+		write_all();
 	if (dropped || sizeof(room) - used < LINE_SIZE) {
 		dropped++;
 		return;
