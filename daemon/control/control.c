@@ -59,6 +59,16 @@ struct control {
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 };
 
+/* What was begun is finished; what was not is nobody's wish any more. */
+static void task_orphan(struct control *control, struct control_task *task)
+{
+	task->caller = NULL;
+	if (task == TAILQ_FIRST(&control->tasks))
+		return;
+	TAILQ_REMOVE(&control->tasks, task, link);
+	task->free(task);
+}
+
 static void caller_free(struct caller *caller)
 {
 	if (caller->reply) {
@@ -69,7 +79,7 @@ static void caller_free(struct caller *caller)
 	if (caller->query)
 		control_boots_cancel(caller->query);
 	if (caller->task)
-		caller->task->caller = NULL;
+		task_orphan(caller->control, caller->task);
 	if (caller->reloads)
 		reloader_forget(
 			caller->control->netuki->reloader, &caller->reload);

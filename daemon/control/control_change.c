@@ -2,7 +2,8 @@
  * What can be changed while running: `mode` and `boot-once`. A command with a
  * mistake in it changes nothing at all. One for many machines changes some at
  * each turn of the loop: a machine that asks meanwhile gets the old or the new,
- * as it might have a moment earlier or later. On the disk it is all or nothing.
+ * as it might have a moment earlier or later. The disk never has half of a
+ * command, unless the state is full half-way: that is answered with an error.
  */
 #include <stdlib.h>
 #include <string.h>

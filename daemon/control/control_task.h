@@ -2,6 +2,7 @@
  * control_task: a command that may take more than one turn of the loop, so
  * that nobody who boots waits for it. Those of all callers are worked off one
  * after the other, each to its end: the changes of two commands do not mix.
+ * One whose caller has gone before it was begun is dropped.
  */
 #ifndef DAEMON_CONTROL_CONTROL_TASK_H
 #define DAEMON_CONTROL_CONTROL_TASK_H
@@ -21,7 +22,7 @@ struct control_task {
 	void (*free)(struct control_task *task);
 	/* The queue's own. */
 	TAILQ_ENTRY(control_task) link;
-	void *caller; /* NULL: it has gone; the task goes on */
+	void *caller; /* NULL: it has gone; what was begun goes on */
 };
 
 #endif

@@ -18,6 +18,9 @@ static void complain(const char *path, int err)
 		fprintf(stderr,
 			"Is netukid running? `systemctl status netukid` says; "
 			"--control PATH names another socket.\n");
+	else if (err == EPIPE || err == ECONNRESET)
+		fprintf(stderr, "netukid hung up: it may have too many callers "
+				"now. Try again.\n");
 	else if (err == EACCES || err == EPERM)
 		fprintf(stderr, "The socket is for root and the group netuki: "
 				"use sudo, "
