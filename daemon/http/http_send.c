@@ -60,6 +60,13 @@ static enum http_sent break_changed(struct http_conn *conn)
 	return HTTP_SENT_GONE;
 }
 
+/* It is chance which of the two a client that hung up is told by. */
+static const char *why_unsent(int err)
+{
+	return err == EPIPE || err == ECONNRESET ? "the client hung up"
+						 : strerror(err);
+}
+
 static void on_warm(void *arg, int err)
 {
 	struct http_conn *conn = arg;
@@ -94,7 +101,7 @@ static enum http_sent send_out(struct http_conn *conn)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			http_send_break(conn, strerror(errno));
+			http_send_break(conn, why_unsent(errno));
 			return HTTP_SENT_GONE;
 		}
 		conn->out_at += (uint32_t)n;
@@ -154,7 +161,7 @@ static enum http_sent send_end(struct http_conn *conn)
 	if (n < 0 && errno == EAGAIN)
 		return HTTP_SENT_FULL;
 	if (n < 0 && errno != EINTR) {
-		http_send_break(conn, strerror(errno));
+		http_send_break(conn, why_unsent(errno));
 		return HTTP_SENT_GONE;
 	}
 	if (n > 0) {
@@ -222,7 +229,7 @@ static enum http_sent send_view(struct http_conn *conn, uint64_t budget)
 			conn->ours = n == -EIO;
 			http_send_break(conn, n == -EIO
 						      ? "the file was cut short"
-						      : strerror((int)-n));
+						      : why_unsent((int)-n));
 			return HTTP_SENT_GONE;
 		}
 		conn->view_at += (uint64_t)n;
