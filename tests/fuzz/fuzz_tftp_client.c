@@ -98,11 +98,11 @@ static size_t event(struct drive *d, const uint8_t *data, size_t size)
 		d->now += UINT64_C(1) << arg % 25;
 		break;
 	case 4:
-		if (d->client.end == TFTP_CLIENT_RUNNING &&
+	case 5:
+		if ((data[0] & 7) == 4 &&
+			d->client.end == TFTP_CLIENT_RUNNING &&
 			d->now < tftp_client_deadline(&d->client))
 			d->now = tftp_client_deadline(&d->client);
-		/* fall through */
-	case 5:
 		check(d, tftp_client_tick(&d->client, d->now));
 		break;
 	default:
