@@ -45,7 +45,7 @@ void turn_take(struct turn *turn)
 	event_active(turn->breather, EV_TIMEOUT, 0);
 }
 
-bool turn_is_due(void)
+bool turn_dhcp_waits(void)
 {
 	struct pollfd due[DUE_MAX];
 	const struct turn *turn;

@@ -41,6 +41,6 @@ void turn_take(struct turn *turn);
  * Does one of TURN_PRIORITY_DHCP wait to be read, which does not stand back
  * for now? For who has much to do by small steps, between two of them.
  */
-bool turn_is_due(void);
+bool turn_dhcp_waits(void);
 
 #endif

@@ -218,7 +218,7 @@ void http_ready_turn(struct http_service *s)
 
 	while ((conn = TAILQ_FIRST(&s->ready))) {
 		http_conn_resume(conn);
-		if (clock_us() >= until || turn_is_due())
+		if (clock_us() >= until || turn_dhcp_waits())
 			break;
 	}
 	if (!TAILQ_EMPTY(&s->ready))

@@ -33,26 +33,26 @@ static void test_due(void **state)
 	event_base_priority_init(base, TURN_PRIORITY_MAX);
 	assert_int_equal(pipe(fd), 0);
 	hot = event_new(base, fd[0], EV_READ | EV_PERSIST, on_hot, NULL);
-	assert_false(turn_is_due());
+	assert_false(turn_dhcp_waits());
 	assert_int_equal(turn_init(&turn, base, hot), 0);
 	event_priority_set(hot, TURN_PRIORITY_DHCP);
 	event_add(hot, NULL);
-	assert_false(turn_is_due());
+	assert_false(turn_dhcp_waits());
 	assert_int_equal(write(fd[1], "", 1), 1);
-	assert_true(turn_is_due());
+	assert_true(turn_dhcp_waits());
 
 	while (taken < TURN_MAX) {
-		assert_true(turn_is_due());
+		assert_true(turn_dhcp_waits());
 		event_base_loop(base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
 	}
-	assert_false(turn_is_due());
+	assert_false(turn_dhcp_waits());
 	event_base_loop(base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
-	assert_true(turn_is_due());
+	assert_true(turn_dhcp_waits());
 
 	event_del(hot);
 	event_priority_set(hot, TURN_PRIORITY_NORMAL);
 	event_add(hot, NULL);
-	assert_false(turn_is_due());
+	assert_false(turn_dhcp_waits());
 	turn_done(&turn);
 	event_free(hot);
 	event_base_free(base);

@@ -31,7 +31,7 @@ static void make_uuid(const struct bench_self *self, uint8_t ret[16])
 size_t bench_dhcp_build(const struct bench_self *self, bool request,
 	uint8_t out[BENCH_DHCP_MAX])
 {
-	static const uint8_t wishes[] = {1, 3, 43, 54, 60, 66, 67, 97};
+	static const uint8_t list[] = {1, 3, 43, 54, 60, 66, 67, 97};
 	static const uint8_t size[] = {1472 >> 8, 1472 & 0xff};
 	static const uint8_t undi[] = {1, 3, 16};
 	static const uint8_t features[] = {FEATURE_HTTP, 1, 1};
@@ -59,7 +59,7 @@ size_t bench_dhcp_build(const struct bench_self *self, bool request,
 	dhcp_put_header(&w, &header);
 	dhcp_put_option(&w, DHCP_OPT_TYPE, &type, sizeof(type));
 	dhcp_put_option(&w, DHCP_OPT_MAX_SIZE, size, sizeof(size));
-	dhcp_put_option(&w, DHCP_OPT_WISHES, wishes, sizeof(wishes));
+	dhcp_put_option(&w, DHCP_OPT_PARAMETER_LIST, list, sizeof(list));
 	dhcp_put_option(&w, DHCP_OPT_CLIENT_UUID, uuid, sizeof(uuid));
 	dhcp_put_option(&w, DHCP_OPT_CLIENT_NDI, undi, sizeof(undi));
 	dhcp_put_option(&w, DHCP_OPT_CLIENT_ARCH, arch, sizeof(arch));
