@@ -65,9 +65,9 @@ static double wall_clock(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-static void schedule(struct history *h, unsigned seconds)
+static void schedule(struct history *h, unsigned ms)
 {
-	struct timeval in = {.tv_sec = seconds};
+	struct timeval in = {ms / 1000, ms % 1000 * 1000};
 
 	if (!h->saving && !evtimer_pending(h->due, NULL))
 		evtimer_add(h->due, &in);
@@ -123,7 +123,7 @@ void history_put(struct history *h, const struct boot *boot)
 	}
 	w->row.boot = *boot;
 	if (!h->problem[0])
-		schedule(h, 1);
+		schedule(h, HISTORY_DELAY_MS);
 }
 
 static void add_word(struct history *h, const struct history_word *word)
@@ -136,7 +136,7 @@ void history_note_up(struct history *h, const struct mac *mac)
 {
 	add_word(h, &(struct history_word){*mac, wall_clock()});
 	if (!h->problem[0])
-		schedule(h, 1);
+		schedule(h, HISTORY_DELAY_MS);
 }
 
 /* They were not written, after all; what is newer stays. */
@@ -230,9 +230,9 @@ static void save_done(void *arg)
 	take_over(h, save);
 	save->history = NULL;
 	if (h->problem[0])
-		schedule(h, HISTORY_RETRY_S);
+		schedule(h, HISTORY_RETRY_S * 1000);
 	else if (h->counts.waiting || h->n_words)
-		schedule(h, 1);
+		schedule(h, HISTORY_DELAY_MS);
 }
 
 static void save_free(struct save *save)
@@ -304,7 +304,7 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
 		take_over(h, save);
 		save_free(save);
 	}
-	schedule(h, HISTORY_RETRY_S);
+	schedule(h, HISTORY_RETRY_S * 1000);
 }
 
 struct history_counts history_counts(const struct history *h)
@@ -349,7 +349,7 @@ struct history *history_new(struct event_base *base, struct worker *worker,
 	take_over(h, save);
 	save_free(save);
 	if (h->problem[0])
-		schedule(h, HISTORY_RETRY_S);
+		schedule(h, HISTORY_RETRY_S * 1000);
 	return h;
 }
 

@@ -1,7 +1,8 @@
 /*
  * history: boots kept in SQLite (history_db), off the loop: what changed is
- * written by a helper thread, one job at a time and at most one a second. So
- * at most the last second is lost if the process is killed.
+ * written by a helper thread, one job at a time, HISTORY_DELAY_MS after the
+ * first of it. With the writing itself, at most the last second is lost if the
+ * process is killed.
  *
  * A disk that is full or read-only costs history and never a boot: it is said
  * once, the rows wait (the oldest of them go, if there are too many), and it
@@ -13,8 +14,9 @@
 #include "daemon/boots/history_db.h"
 
 #define HISTORY_MAX_WAITING 16384
+#define HISTORY_DELAY_MS    500
 #define HISTORY_RETRY_S	    10
-#define HISTORY_MAX_WORDS   16 /* of guests, in a second */
+#define HISTORY_MAX_WORDS   16 /* of guests, waiting at once */
 
 struct event_base;
 struct worker;
