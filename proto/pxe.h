@@ -17,6 +17,17 @@
 #include "proto/dhcp.h"
 #include "proto/id.h"
 
+#define PXE_VENDOR_PXE	"PXEClient" /* how option 60 begins */
+#define PXE_VENDOR_HTTP "HTTPClient"
+#define PXE_IPXE_HTTP	0x13 /* of option 175: HTTP is compiled in */
+
+/* Of option 43 (PXE 2.1, table 2-1). */
+#define PXE_DISCOVERY_CONTROL 6
+#define PXE_CONTROL_DIRECT    8 /* take the file of this packet */
+#define PXE_MENU	      9
+#define PXE_BOOT_ITEM	      71
+#define PXE_BOOT_ITEM_LEN     4 /* type and layer, two bytes each */
+
 enum pxe_firmware {
 	PXE_FIRMWARE_BIOS, /* a PXE ROM: loads over TFTP */
 	PXE_FIRMWARE_UEFI, /* UEFI PXE: loads over TFTP */

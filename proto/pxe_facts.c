@@ -4,8 +4,7 @@
 
 #include "proto/wire.h"
 
-#define PXE_UUID_LEN  17   /* option 97: a type byte and the UUID */
-#define PXE_IPXE_HTTP 0x13 /* of option 175: HTTP is compiled in */
+#define PXE_UUID_LEN 17 /* option 97: a type byte and the UUID */
 
 static const struct pxe_arch_row arch_rows[] = {
 #define PXE_ARCH(code, arch, firmware)                                         \

@@ -13,11 +13,6 @@
 #include "proto/dhcp.h"
 #include "proto/pxe.h"
 
-#define PXE_BOOT_ITEM	  71	      /* of option 43 */
-#define PXE_BOOT_ITEM_LEN 4	      /* type and layer, two bytes each */
-#define PXE_VENDOR_PXE	  "PXEClient" /* how option 60 begins */
-#define PXE_VENDOR_HTTP	  "HTTPClient"
-
 enum pxe_class {
 	PXE_CLASS_NONE, /* option 60 begins with neither */
 	PXE_CLASS_PXE,

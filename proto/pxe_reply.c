@@ -8,8 +8,7 @@
 /* A UDP payload's headers, which option 57 counts in. */
 #define PXE_IP_UDP_LEN 28
 /* What every client takes, whatever it says: RFC 2131 2. */
-#define PXE_LEAST_SIZE	      576
-#define PXE_DISCOVERY_CONTROL 6 /* of option 43; PXE 2.1, table 2-1 */
+#define PXE_LEAST_SIZE 576
 
 static bool is_url(const char *file)
 {
@@ -96,8 +95,9 @@ static void put_header(struct wire_writer *w,
 static void put_vendor_option(struct wire_writer *w,
 	const struct pxe_reply *reply, const struct pxe_facts *f)
 {
-	/* 8: take this packet's file; no prompt, no menu, no discovery. */
-	static const uint8_t control[] = {PXE_DISCOVERY_CONTROL, 1, 8};
+	/* No prompt, no menu, no discovery. */
+	static const uint8_t control[] = {
+		PXE_DISCOVERY_CONTROL, 1, PXE_CONTROL_DIRECT};
 	/* A prompt of no seconds, for firmware that insists on one. */
 	static const uint8_t prompt[] = {10, 4, 0, 'P', 'X', 'E'};
 	/*
@@ -105,8 +105,9 @@ static void put_vendor_option(struct wire_writer *w,
 	 * servers; a menu of one item, type 0, the local disk; and a prompt
 	 * of no seconds, after which the first item is taken.
 	 */
-	static const uint8_t local[] = {PXE_DISCOVERY_CONTROL, 1, 7, 9, 8, 0, 0,
-		5, 'l', 'o', 'c', 'a', 'l', 10, 6, 0, 'l', 'o', 'c', 'a', 'l'};
+	static const uint8_t local[] = {PXE_DISCOVERY_CONTROL, 1, 7, PXE_MENU,
+		8, 0, 0, 5, 'l', 'o', 'c', 'a', 'l', 10, 6, 0, 'l', 'o', 'c',
+		'a', 'l'};
 	uint8_t content[64];
 	struct wire_writer v;
 	bool ack = reply->type == DHCP_TYPE_ACK;
