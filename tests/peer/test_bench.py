@@ -504,6 +504,63 @@ def test_boots_that_fail():
               result["notes"])
 
 
+HTTP = "http://10.77.0.3"
+IPXE_ASKS = ["dhcp", "request", "loader", "ipxe", "script", "image"]
+# Hosts of dnsmasq, and what it offers there; --as, the number of the machines
+# that netukid boots likewise, and the phases of a boot by dnsmasq.
+DNSMASQ = {
+    "10.77.0.3": (peers.proxy_ipxe(f"{HTTP}/boot.ipxe"), (
+        ("edk2", 1, IPXE_ASKS), ("rom", 4, IPXE_ASKS),
+        ("ipxe", 5, ["dhcp", "request", "script", "image"]))),
+    "10.77.0.4": (peers.proxy_file("images/small.efi"), (
+        ("edk2", 2, ["dhcp", "request", "image"]),)),
+    "10.77.0.5": (peers.proxy_http(f"{HTTP}/images/small.efi"), (
+        ("http-boot", 3, ["dhcp", "image"]),)),
+}
+
+
+def add_dnsmasq(lab):
+    """The hosts of DNSMASQ; the first has nginx, too."""
+    root = lab.tmp / "root"
+    (root / "images").mkdir(parents=True)
+    uki.place(appliance.images(lab) / "small.efi", root / "images/small.efi")
+    for name in ("snponly.efi", "undionly.kpxe"):
+        uki.place(paths.asset(f"usr/lib/ipxe/{name}"), root / name)
+    (root / "boot.ipxe").write_text(
+        f"#!ipxe\nchain {HTTP}/images/small.efi\n")
+    for address, (offer, _) in DNSMASQ.items():
+        lab.host(address, f"{address}/24")
+        lab.start_dnsmasq_proxy(root, address, offer)
+    lab.start_nginx(root, "10.77.0.3")
+
+
+def test_boots_by_dnsmasq():
+    """It broadcasts its answers: who is root hears them, others are told."""
+    with boots_lab() as (lab, inside):
+        add_dnsmasq(lab)
+        as_root = netns.child_setup(lab.ns("client"))
+        spread = ("--from", f"10.77.0.50-10.77.0.{49 + CLIENTS}")
+        for address, (_, kinds) in DNSMASQ.items():
+            for who, number, phases in kinds:
+                result, group = figures(
+                    lab.tmp, f"dhcp://{address}", "--compare",
+                    "dhcp://10.77.0.2", "--as", who, "--clients", CLIENTS,
+                    "--mac", played(number, 0), "--rounds", 2, *spread,
+                    child=as_root)
+                equal([(g["completed"], g["failures"])
+                       for g in result["groups"]], [(2 * CLIENTS, 0)] * 2, who)
+                equal([p["phase"] for p in group["phases"]], phases, who)
+                equal(group["timeouts"], 0, f"{who}: sent again")
+        lines = bench(lab.tmp, "--saved").stdout
+        for address in DNSMASQ:
+            check(f"dhcp://{address} " in lines, lines)
+        done = bench(lab.tmp, "dhcp://10.77.0.4", "--time-limit", "1s",
+                     "--no-save", *spread, status=1, child=inside)
+        check("not whole within" in done.stderr and
+              "port 68: Permission denied: this takes root" in done.stderr,
+              done.stderr)
+
+
 @cases(dnsmasq=dict(server="dnsmasq", who="edk2"),
        dnsmasq_ipxe=dict(server="dnsmasq", who="ipxe"),
        tftpd_hpa=dict(server="tftpd-hpa", who="edk2"),

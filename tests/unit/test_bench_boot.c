@@ -13,6 +13,7 @@
 
 #include "daemon/ctl/bench/bench_boot.h"
 #include "proto/pxe.h"
+#include "proto/wire.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 #define SERVER	 0x0a4d0002
@@ -68,11 +69,13 @@ static void test_exchange(void **state)
 			.file = cases[i].file,
 		};
 		struct bench_self other = *self;
+		const struct bench_answer offer = {.item = 0};
 		struct bench_answer answer;
 		struct dhcp_message m;
 		struct pxe_client who;
 		const char *why = NULL;
-		size_t len = bench_dhcp_build(self, cases[i].request, asked);
+		size_t len = bench_dhcp_build(
+			self, cases[i].request ? &offer : NULL, asked);
 
 		assert_null(dhcp_parse(asked, len, &m));
 		if (pxe_identify(&m, cases[i].request, &who, &why) ==
@@ -103,6 +106,90 @@ static void test_exchange(void **state)
 			&other, cases[i].request, told, len, &answer));
 		assert_false(bench_dhcp_read(
 			self, cases[i].request, told, len / 2, &answer));
+	}
+}
+
+/* What other servers say, by their option 43. */
+static const struct {
+	const char *name;
+	bool ipxe;
+	const char *vendor, *file;
+	size_t vendor_len;
+	bool ask_there;
+	uint16_t item;
+} offers[] = {
+	{"nothing", false, "", "", 0, true, 0},
+	{"a file", false, "", "a", 0, true, 0},
+	{"direct", false, "\6\1\10", "a", 3, false, 0},
+	{"a menu", false, "\6\1\3\12\4\0PXE\11\4\x80\2\1a", "", 15, true,
+		0x8002},
+	{"its disk", false, "\11\4\0\0\1a", "", 6, false, 0},
+	{"its disk, and a file", false, "\11\4\0\0\1a", "a", 6, true, 0},
+	{"half a menu", false, "\11\1\x80", "", 3, true, 0},
+	{"iPXE: nothing", true, "", "", 0, true, 0},
+	{"iPXE: a file", true, "", "a", 0, false, 0},
+	{"iPXE: a menu", true, "\11\4\x80\2\1a", "", 6, true, 0x8002},
+};
+
+static size_t make_offer(const struct bench_self *self, const char *vendor,
+	size_t vendor_len, const char *file, uint8_t out[DHCP_MAX_PACKET])
+{
+	const uint8_t type = DHCP_TYPE_OFFER;
+	struct dhcp_header h = {.op = DHCP_OP_REPLY,
+		.htype = 1,
+		.hlen = sizeof(self->mac.b),
+		.xid = self->xid,
+		.siaddr = SERVER};
+	struct wire_writer w;
+
+	memcpy(h.chaddr, self->mac.b, sizeof(self->mac.b));
+	wire_writer_init(&w, out, DHCP_MAX_PACKET);
+	dhcp_put_header(&w, &h);
+	dhcp_put_option(&w, DHCP_OPT_TYPE, &type, sizeof(type));
+	dhcp_put_option(&w, DHCP_OPT_VENDOR_CLASS, PXE_VENDOR_PXE, 9);
+	if (vendor_len)
+		dhcp_put_option(&w, DHCP_OPT_VENDOR, vendor, vendor_len);
+	if (*file)
+		dhcp_put_option(&w, DHCP_OPT_BOOT_FILE, file, strlen(file));
+	dhcp_put_end(&w);
+	assert_null(w.err);
+	return w.len;
+}
+
+/* Of a menu the first item is asked for, where its server listens. */
+static void test_offers(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N(offers); i++) {
+		const struct bench_self self = {
+			MAC, 7, 1, 7, false, offers[i].ipxe};
+		uint8_t told[DHCP_MAX_PACKET], asked[BENCH_DHCP_MAX];
+		struct bench_answer answer;
+		struct dhcp_option item;
+		struct dhcp_message m;
+		struct pxe_client who;
+		const char *why = NULL;
+		size_t len = make_offer(&self, offers[i].vendor,
+			offers[i].vendor_len, offers[i].file, told);
+
+		if (!bench_dhcp_read(&self, false, told, len, &answer) ||
+			answer.ask_there != offers[i].ask_there ||
+			answer.item != offers[i].item)
+			fail_msg("%s: %s item %u", offers[i].name,
+				answer.ask_there ? "asks" : "does not ask",
+				(unsigned)answer.item);
+		len = bench_dhcp_build(&self, &answer, asked);
+		assert_null(dhcp_parse(asked, len, &m));
+		assert_int_equal(
+			pxe_identify(&m, true, &who, &why), PXE_ASK_ACK);
+		if (dhcp_opt_sub(&m.opt[DHCP_OPT_VENDOR], PXE_BOOT_ITEM,
+			    &item) != (offers[i].item != 0) ||
+			(offers[i].item &&
+				(item.len != PXE_BOOT_ITEM_LEN ||
+					(item.data[0] << 8 | item.data[1]) !=
+						offers[i].item)))
+			fail_msg("%s: another item is asked for",
+				offers[i].name);
 	}
 }
 
@@ -178,6 +265,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exchange),
+		cmocka_unit_test(test_offers),
 		cmocka_unit_test(test_scripts),
 		cmocka_unit_test(test_variables),
 	};

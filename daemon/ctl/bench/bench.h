@@ -121,6 +121,7 @@ struct bench_figures {
 	uint64_t unanswered; /* loads whose request had no answer */
 	struct tftp_client_stats tftp;
 	uint64_t dropped; /* packets, by the client */
+	int deaf;	  /* errno: why broadcasts were not heard */
 };
 
 /* bench_setup.c: NULL, or what is wrong with the arguments. */
@@ -138,6 +139,11 @@ socklen_t bench_address_len(const union bench_address *address);
  */
 int bench_socket(const struct bench_setup *setup,
 	const struct bench_target *target, unsigned client);
+/*
+ * A non-blocking socket that hears what is broadcast to clients of DHCP, and
+ * nothing else, so that this host's own misses nothing; -1 and errno.
+ */
+int bench_broadcast_socket(void);
 /* How many clients have to share an address. */
 unsigned bench_clients_per_address(
 	const struct bench_setup *setup, const struct bench_target *target);

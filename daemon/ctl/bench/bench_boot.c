@@ -5,7 +5,8 @@
  *
  * A machine has its address already, and asks the one server that was named
  * from a port of its own: so no DHCP server hears of it, and nobody has to be
- * root. A ProxyDHCP server answers to where the question came from.
+ * root. A ProxyDHCP server may answer to where the question came from; or by
+ * broadcast to port 68, where root listens for all machines.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,6 +18,7 @@
 
 #include "daemon/ctl/bench/bench_boot.h"
 #include "daemon/ctl/bench/bench_loop.h"
+#include "proto/dhcp.h"
 
 #define SECOND	 UINT64_C(1000000000)
 #define PXE_PORT 4011
@@ -60,6 +62,12 @@ static struct machine *machine_of(struct bench_client *client)
 	void *at = client; /* its first member */
 
 	return at;
+}
+
+/* The half of an address that counts. */
+static uint32_t low_half(const uint8_t mac[6])
+{
+	return (uint32_t)mac[3] << 16 | (uint32_t)mac[4] << 8 | mac[5];
 }
 
 static const struct way *find_way(const char *name)
@@ -121,8 +129,8 @@ static void send_packet(struct bench_loop *loop, struct machine *m)
 }
 
 /* To that port of the server, from the socket that there is. */
-static bool call(
-	struct bench_loop *loop, struct machine *m, uint16_t port, bool request)
+static bool call(struct bench_loop *loop, struct machine *m, uint16_t port,
+	const struct bench_answer *offer)
 {
 	union bench_address to = loop->target->address, own = to;
 	socklen_t len = sizeof(own);
@@ -132,7 +140,7 @@ static bool call(
 		getsockname(m->fd, &own.any, &len))
 		return false;
 	m->self.ip = ntohl(own.v4.sin_addr.s_addr);
-	m->packet_len = bench_dhcp_build(&m->self, request, m->packet);
+	m->packet_len = bench_dhcp_build(&m->self, offer, m->packet);
 	m->tries = 0;
 	m->wait_ns = (m->self.ipxe ? 1 : 4) * SECOND;
 	send_packet(loop, m);
@@ -152,14 +160,15 @@ static void discover(
 	/* Not that of another round: netukid knows attempts by it. */
 	m->self.xid = (uint32_t)(bench_now_ns() >> 10) ^ m->base.number << 20;
 	bench_loop_watch(loop, m->fd, EPOLLIN, &m->base);
-	if (!call(loop, m, loop->target->url.port, false))
+	if (!call(loop, m, loop->target->url.port, NULL))
 		end(loop, m, strerror(errno));
 }
 
-static void request(struct bench_loop *loop, struct machine *m)
+static void request(struct bench_loop *loop, struct machine *m,
+	const struct bench_answer *offer)
 {
 	begin_phase(m, BENCH_PHASE_REQUEST);
-	if (!call(loop, m, PXE_PORT, true))
+	if (!call(loop, m, PXE_PORT, offer))
 		end(loop, m, strerror(errno));
 }
 
@@ -278,7 +287,7 @@ static void take_answer(struct bench_loop *loop, struct machine *m,
 
 	end_phase(loop, m);
 	if (answer->ask_there) {
-		request(loop, m);
+		request(loop, m, answer);
 		return;
 	}
 	stop_asking(m);
@@ -296,20 +305,67 @@ static void take_answer(struct bench_loop *loop, struct machine *m,
 	fetch(loop, m, file, answer->server);
 }
 
+static void take_packet(struct bench_loop *loop, struct machine *m,
+	const uint8_t *data, size_t len)
+{
+	struct bench_answer answer;
+
+	if (bench_dhcp_read(&m->self, m->phase == BENCH_PHASE_REQUEST, data,
+		    len, &answer))
+		take_answer(loop, m, &answer);
+}
+
 /* One answer a turn: the socket may be another's after it. */
 static void ready(struct bench_loop *loop, struct bench_client *client)
 {
 	struct machine *m = machine_of(client);
-	struct bench_answer answer;
 	uint8_t data[2048];
 	ssize_t n;
 
 	if (!m->asking)
 		return;
 	n = recv(m->fd, data, sizeof(data), MSG_DONTWAIT);
-	if (n > 0 && bench_dhcp_read(&m->self, m->phase == BENCH_PHASE_REQUEST,
-			     data, (size_t)n, &answer))
-		take_answer(loop, m, &answer);
+	if (n > 0)
+		take_packet(loop, m, data, (size_t)n);
+}
+
+/* What is broadcast is for one of them, or for nobody here. */
+static void hear(struct bench_loop *loop, struct bench_client *ear)
+{
+	const uint8_t *first = loop->setup->first_mac.b;
+	uint8_t data[2048];
+	ssize_t n;
+
+	(void)ear;
+	while (!loop->is_broken && (n = recv(loop->ear_fd, data, sizeof(data),
+					    MSG_DONTWAIT)) >= 0) {
+		struct dhcp_message message;
+		struct machine *m;
+		uint32_t number;
+
+		if (dhcp_parse(data, (size_t)n, &message) != NULL)
+			continue;
+		number = low_half(message.chaddr) - low_half(first);
+		if (number >= loop->n_clients)
+			continue;
+		m = machine_of(bench_loop_client(loop, number));
+		if (m->asking)
+			take_packet(loop, m, data, (size_t)n);
+	}
+}
+
+/* Whoever may not listen there is told why, if it was missed. */
+static void listen_for_all(struct bench_loop *loop)
+{
+	static const struct bench_kind ear = {.ready = hear};
+
+	loop->ear_fd = bench_broadcast_socket();
+	if (loop->ear_fd < 0) {
+		loop->figures->deaf = errno;
+		return;
+	}
+	loop->ear = (struct bench_client){.kind = &ear, .loading = true};
+	bench_loop_watch(loop, loop->ear_fd, EPOLLIN, &loop->ear);
 }
 
 static void tick(
@@ -347,14 +403,11 @@ static struct bench_client *new_part(
 	return part;
 }
 
-/* The low half of the address counts. */
 static struct mac mac_of(const struct mac *first, unsigned number)
 {
-	uint32_t low = (uint32_t)first->b[3] << 16 |
-		       (uint32_t)first->b[4] << 8 | first->b[5];
+	uint32_t low = low_half(first->b) + number;
 	struct mac mac = *first;
 
-	low += number;
 	mac.b[3] = (uint8_t)(low >> 16);
 	mac.b[4] = (uint8_t)(low >> 8);
 	mac.b[5] = (uint8_t)low;
@@ -408,6 +461,7 @@ static void forget(struct bench_client *client)
 
 const struct bench_kind bench_boot = {
 	.client_size = sizeof(struct machine),
+	.begin = listen_for_all,
 	.load = load,
 	.ready = ready,
 	.tick = tick,

@@ -20,19 +20,20 @@ struct bench_self {
 
 #define BENCH_DHCP_MAX 600
 
-/* A DISCOVER, or the REQUEST to port 4011; its length. */
-size_t bench_dhcp_build(const struct bench_self *self, bool request,
-	uint8_t out[BENCH_DHCP_MAX]);
-
 struct bench_answer {
 	uint32_t server;    /* 0: it does not say */
 	char file[URL_MAX]; /* a name or a URL; "": boot from the disk */
 	bool ask_there;	    /* on port 4011 of that server first */
+	uint16_t item;	    /* of its menu, to ask for; 0: none */
 };
 
+/* A DISCOVER; or, after such an OFFER, what port 4011 is asked. Its length. */
+size_t bench_dhcp_build(const struct bench_self *self,
+	const struct bench_answer *offer, uint8_t out[BENCH_DHCP_MAX]);
 /*
- * The answer to that; false: this packet is none. `direct` in option 43, iPXE
- * and HTTP Boot need no second question.
+ * The answer to that; false: this packet is none. With `direct` in option 43,
+ * to HTTP Boot, and to iPXE if there is a file, no second question is needed;
+ * of a menu the first item is taken, at once, and type 0 is the own disk.
  */
 bool bench_dhcp_read(const struct bench_self *self, bool request,
 	const uint8_t *data, size_t len, struct bench_answer *ret);

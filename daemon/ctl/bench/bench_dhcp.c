@@ -6,12 +6,10 @@
 
 #include "daemon/ctl/bench/bench_boot.h"
 #include "proto/dhcp.h"
+#include "proto/pxe.h"
 #include "proto/wire.h"
 
-#define DISCOVERY_CONTROL 6 /* of option 43 */
-#define CONTROL_DIRECT	  8 /* "take the file of this packet" */
-#define FEATURE_HTTP	  0x13
-#define PCBIOS		  0 /* of option 93 */
+#define PCBIOS 0 /* of option 93 */
 
 static void put_text(
 	struct wire_writer *w, enum dhcp_opt code, const char *text)
@@ -28,13 +26,22 @@ static void make_uuid(const struct bench_self *self, uint8_t ret[16])
 	memcpy(ret + 10, self->mac.b, sizeof(self->mac.b));
 }
 
-size_t bench_dhcp_build(const struct bench_self *self, bool request,
-	uint8_t out[BENCH_DHCP_MAX])
+/* That item, of layer 0. */
+static void put_item(struct wire_writer *w, uint16_t item)
+{
+	const uint8_t content[] = {PXE_BOOT_ITEM, PXE_BOOT_ITEM_LEN,
+		(uint8_t)(item >> 8), (uint8_t)item, 0, 0, DHCP_OPT_END};
+
+	dhcp_put_option(w, DHCP_OPT_VENDOR, content, sizeof(content));
+}
+
+size_t bench_dhcp_build(const struct bench_self *self,
+	const struct bench_answer *offer, uint8_t out[BENCH_DHCP_MAX])
 {
 	static const uint8_t list[] = {1, 3, 43, 54, 60, 66, 67, 97};
 	static const uint8_t size[] = {1472 >> 8, 1472 & 0xff};
 	static const uint8_t undi[] = {1, 3, 16};
-	static const uint8_t features[] = {FEATURE_HTTP, 1, 1};
+	static const uint8_t features[] = {PXE_IPXE_HTTP, 1, 1};
 	struct dhcp_header header = {
 		.op = DHCP_OP_REQUEST,
 		.htype = 1,
@@ -43,7 +50,7 @@ size_t bench_dhcp_build(const struct bench_self *self, bool request,
 		/* So the server knows whose address this is. */
 		.ciaddr = self->ip,
 	};
-	const uint8_t type = request ? DHCP_TYPE_REQUEST : DHCP_TYPE_DISCOVER;
+	const uint8_t type = offer ? DHCP_TYPE_REQUEST : DHCP_TYPE_DISCOVER;
 	const uint8_t arch[] = {
 		(uint8_t)(self->arch >> 8), (uint8_t)self->arch};
 	uint8_t uuid[17] = {0};
@@ -53,7 +60,7 @@ size_t bench_dhcp_build(const struct bench_self *self, bool request,
 	memcpy(header.chaddr, self->mac.b, sizeof(self->mac.b));
 	make_uuid(self, uuid + 1);
 	snprintf(class, sizeof(class), "%s:Arch:%05u:UNDI:003016",
-		self->http_client ? "HTTPClient" : "PXEClient",
+		self->http_client ? PXE_VENDOR_HTTP : PXE_VENDOR_PXE,
 		(unsigned)self->arch);
 	wire_writer_init(&w, out, BENCH_DHCP_MAX);
 	dhcp_put_header(&w, &header);
@@ -68,6 +75,8 @@ size_t bench_dhcp_build(const struct bench_self *self, bool request,
 		put_text(&w, DHCP_OPT_USER_CLASS, "iPXE");
 		dhcp_put_option(&w, DHCP_OPT_IPXE, features, sizeof(features));
 	}
+	if (offer && offer->item)
+		put_item(&w, offer->item);
 	dhcp_put_end(&w);
 	return w.len;
 }
@@ -88,32 +97,53 @@ static bool is_direct(const struct dhcp_message *m)
 {
 	struct dhcp_option control;
 
-	return dhcp_opt_sub(
-		       &m->opt[DHCP_OPT_VENDOR], DISCOVERY_CONTROL, &control) &&
-	       control.len == 1 && (control.data[0] & CONTROL_DIRECT);
+	return dhcp_opt_sub(&m->opt[DHCP_OPT_VENDOR], PXE_DISCOVERY_CONTROL,
+		       &control) &&
+	       control.len == 1 && (control.data[0] & PXE_CONTROL_DIRECT);
+}
+
+/* Is there a menu? Its first item. */
+static bool first_item(const struct dhcp_message *m, uint16_t *ret)
+{
+	struct dhcp_option menu;
+
+	if (!dhcp_opt_sub(&m->opt[DHCP_OPT_VENDOR], PXE_MENU, &menu) ||
+		menu.len < 2)
+		return false;
+	*ret = (uint16_t)(menu.data[0] << 8 | menu.data[1]);
+	return true;
+}
+
+static bool has_to_ask(const struct bench_self *self,
+	const struct dhcp_message *m, const struct bench_answer *answer,
+	bool has_menu)
+{
+	if (self->http_client || is_direct(m))
+		return false;
+	if (has_menu)
+		return answer->item || answer->file[0];
+	return !self->ipxe || !answer->file[0];
 }
 
 bool bench_dhcp_read(const struct bench_self *self, bool request,
 	const uint8_t *data, size_t len, struct bench_answer *ret)
 {
 	struct dhcp_message m;
-	bool menu;
+	bool has_menu;
 
 	if (dhcp_parse(data, len, &m) != NULL || m.op != DHCP_OP_REPLY ||
 		m.xid != self->xid ||
 		memcmp(m.chaddr, self->mac.b, sizeof(self->mac.b)) != 0 ||
 		m.type != (request ? DHCP_TYPE_ACK : DHCP_TYPE_OFFER) ||
 		!dhcp_opt_begins(&m, DHCP_OPT_VENDOR_CLASS,
-			self->http_client ? "HTTPClient" : "PXEClient"))
+			self->http_client ? PXE_VENDOR_HTTP : PXE_VENDOR_PXE))
 		return false;
 	*ret = (struct bench_answer){.server = m.siaddr};
 	if (!ret->server)
 		ret->server = dhcp_opt_addr(&m, DHCP_OPT_SERVER_ID);
 	take_file(&m, ret->file);
-	/* With a menu and no file it is sent to its disk, or asks there. */
-	menu = m.opt[DHCP_OPT_VENDOR].data != NULL;
-	ret->ask_there = !request && !self->http_client && !self->ipxe &&
-			 !is_direct(&m) && (ret->file[0] || !menu);
+	has_menu = first_item(&m, &ret->item);
+	ret->ask_there = !request && has_to_ask(self, &m, ret, has_menu);
 	return true;
 }
 

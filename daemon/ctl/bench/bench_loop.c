@@ -39,9 +39,10 @@ bool bench_loop_loses(struct bench_loop *loop)
 	return true;
 }
 
-static struct bench_client *client_of(const struct bench_loop *loop, unsigned i)
+struct bench_client *bench_loop_client(
+	const struct bench_loop *loop, unsigned number)
 {
-	void *at = loop->clients + (size_t)i * loop->kind->client_size;
+	void *at = loop->clients + (size_t)number * loop->kind->client_size;
 
 	return at;
 }
@@ -129,7 +130,7 @@ static void show_progress(const struct bench_loop *loop, uint64_t begun_ns)
 static void look_at_clients(struct bench_loop *loop, uint64_t now)
 {
 	for (unsigned i = 0; i < loop->n_clients && !loop->is_broken; i++) {
-		struct bench_client *client = client_of(loop, i);
+		struct bench_client *client = bench_loop_client(loop, i);
 
 		if (client->loading)
 			loop->kind->tick(loop, client, now);
@@ -145,7 +146,7 @@ static void give_up(struct bench_loop *loop)
 	snprintf(why, sizeof(why), "not whole within the limit of %.0f s",
 		(double)loop->setup->limit_ns / 1e9);
 	for (unsigned i = 0; i < loop->n_clients; i++) {
-		struct bench_client *client = client_of(loop, i);
+		struct bench_client *client = bench_loop_client(loop, i);
 
 		if (client->left)
 			bench_loop_end(loop, client, why);
@@ -236,8 +237,11 @@ bool bench_loop_run(struct bench_loop *loop, unsigned clients, unsigned loads)
 	}
 	loop->running = clients;
 	loop->now_ns = begun;
+	loop->ear_fd = -1;
+	if (loop->kind->begin)
+		loop->kind->begin(loop);
 	for (unsigned i = 0; i < clients && !loop->is_broken; i++) {
-		struct bench_client *client = client_of(loop, i);
+		struct bench_client *client = bench_loop_client(loop, i);
 
 		*client = (struct bench_client){
 			.kind = loop->kind,
@@ -254,11 +258,13 @@ bool bench_loop_run(struct bench_loop *loop, unsigned clients, unsigned loads)
 	loop->figures->seconds += (double)(bench_now_ns() - begun) / 1e9;
 	loop->figures->cpu_s += cpu_s() - cpu;
 	for (unsigned i = 0; loop->is_broken && i < clients; i++)
-		loop->kind->close(loop, client_of(loop, i));
+		loop->kind->close(loop, bench_loop_client(loop, i));
 	if (loop->is_broken && loop->kind->release)
 		loop->kind->release(loop, UINT64_MAX);
 	for (unsigned i = 0; loop->kind->forget && i < clients; i++)
-		loop->kind->forget(client_of(loop, i));
+		loop->kind->forget(bench_loop_client(loop, i));
+	if (loop->ear_fd >= 0)
+		close(loop->ear_fd);
 	close(loop->epoll);
 	free(loop->clients);
 	return !loop->is_broken;

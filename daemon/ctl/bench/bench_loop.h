@@ -27,6 +27,8 @@ struct bench_client {
 
 struct bench_kind {
 	size_t client_size;
+	/* Before the clients of a run; NULL: nothing. */
+	void (*begin)(struct bench_loop *loop);
 	void (*load)(struct bench_loop *loop, struct bench_client *client);
 	/* Its socket has something, or takes something. */
 	void (*ready)(struct bench_loop *loop, struct bench_client *client);
@@ -68,7 +70,9 @@ struct bench_loop {
 	bool is_broken;
 	uint64_t now_ns; /* when it woke up: near enough for timers */
 	char *clients;
-	uint64_t random, loss; /* of 2^32 */
+	int ear_fd;		 /* for what is said to all clients; -1: none */
+	struct bench_client ear; /* stands for it */
+	uint64_t random, loss;	 /* of 2^32 */
 	struct bench_held *held, **held_end;
 	size_t held_bytes;
 };
@@ -79,6 +83,9 @@ uint64_t bench_now_ns(void);
  * after a message: it could not be done at all.
  */
 bool bench_loop_run(struct bench_loop *loop, unsigned clients, unsigned loads);
+/* The client of this number, below n_clients. */
+struct bench_client *bench_loop_client(
+	const struct bench_loop *loop, unsigned number);
 /* A client's load is whole (why NULL), or has failed. */
 void bench_loop_end(
 	struct bench_loop *loop, struct bench_client *client, const char *why);

@@ -12,6 +12,7 @@
 #include "daemon/ctl/bench/bench.h"
 
 #define MAX_SOURCES 65536
+#define CLIENT_PORT 68 /* of DHCP */
 
 socklen_t bench_address_len(const union bench_address *address)
 {
@@ -244,6 +245,26 @@ static bool bind_own(int fd, const struct bench_sources *sources, unsigned n)
 	fprintf(stderr, "netukictl: cannot send from %s: %s\n", text,
 		strerror(errno));
 	return false;
+}
+
+int bench_broadcast_socket(void)
+{
+	const struct sockaddr_in own = {.sin_family = AF_INET,
+		.sin_port = htons(CLIENT_PORT),
+		.sin_addr.s_addr = htonl(INADDR_BROADCAST)};
+	int one = 1, size = 4 << 20, err;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	if (bind(fd, (const struct sockaddr *)&own, sizeof(own)) == 0)
+		return fd;
+	err = errno;
+	close(fd);
+	errno = err;
+	return -1;
 }
 
 int bench_socket(const struct bench_setup *setup,

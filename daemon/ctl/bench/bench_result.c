@@ -2,6 +2,7 @@
  * Figures as JSON: of each target what `report` has of each group, made by the
  * same code, and what only the clients know.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,8 @@ static struct bench_figures add_up(
 		sum.bytes += f->bytes;
 		sum.unanswered += f->unanswered;
 		sum.dropped += f->dropped;
+		if (f->deaf)
+			sum.deaf = f->deaf;
 		sum.tftp.blocks += f->tftp.blocks;
 		sum.tftp.again += f->tftp.again;
 		sum.tftp.needless += f->tftp.needless;
@@ -222,6 +225,14 @@ static void add_notes(json_t *notes, const struct bench_setup *setup,
 			"%s: %u machines share an address, by which a server "
 			"may tell them apart. --from gives them their own.",
 			target->text, shared);
+	if (sum->deaf && sum->failed)
+		note(notes,
+			"%s: answers that are broadcast, as dnsmasq's are, "
+			"were not heard: port 68: %s%s.",
+			target->text, strerror(sum->deaf),
+			sum->deaf == EACCES
+				? ": this takes root, or CAP_NET_BIND_SERVICE"
+				: "");
 	if (sum->seconds > 0.5 && sum->cpu_s > 0.95 * sum->seconds)
 		note(notes,
 			"%s: these clients had no time left: they may be what "
