@@ -93,7 +93,9 @@ struct pxe_reply {
  * 28 bytes of IP and UDP, at least DHCP_MIN_PACKET and at most
  * DHCP_MAX_PACKET, and cap), or if this client would not understand it: the
  * form is of the other vendor class, it is a URL for firmware that loads over
- * TFTP, or a TFTP name of more than 127 characters.
+ * TFTP, or a TFTP name of more than 127 characters. A relay's option 82 counts
+ * in neither limit but DHCP_MAX_PACKET and cap, and is left out if those are
+ * too little.
  * An ACK to a boot server discovery gives its 43.71 back, in every form.
  */
 size_t pxe_build_reply(const struct dhcp_message *request,

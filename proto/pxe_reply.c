@@ -156,6 +156,32 @@ static void put_echo(struct wire_writer *w, const struct dhcp_message *request,
 	}
 }
 
+/* The message so far with its end; 0: there is no room. */
+static size_t finish(struct wire_writer w)
+{
+	dhcp_put_end(&w);
+	return w.err ? 0 : w.len;
+}
+
+/*
+ * Behind all else the relay's 82. The relay takes it out again (RFC 3046 2.2),
+ * so what the client takes does not bound it; and if no packet holds it, the
+ * reply goes without.
+ */
+static size_t finish_relayed(const struct wire_writer *w,
+	const struct dhcp_message *request, size_t cap)
+{
+	struct wire_writer relayed = *w;
+	size_t len = finish(*w);
+
+	if (!len || !request->opt[DHCP_OPT_RELAY_INFO].data)
+		return len;
+	relayed.cap = cap < DHCP_MAX_PACKET ? cap : DHCP_MAX_PACKET;
+	put_echo(&relayed, request, DHCP_OPT_RELAY_INFO);
+	len = finish(relayed);
+	return len ? len : finish(*w);
+}
+
 size_t pxe_build_reply(const struct dhcp_message *request,
 	const struct pxe_reply *reply, uint8_t *out, size_t cap)
 {
@@ -191,7 +217,5 @@ size_t pxe_build_reply(const struct dhcp_message *request,
 	 */
 	if (file)
 		dhcp_put_option(&w, DHCP_OPT_BOOT_FILE, file, strlen(file) + 1);
-	put_echo(&w, request, DHCP_OPT_RELAY_INFO);
-	dhcp_put_end(&w);
-	return w.err ? 0 : w.len;
+	return finish_relayed(&w, request, cap);
 }

@@ -80,6 +80,23 @@ static bool same_option(const struct dhcp_message *a,
 			       a->opt[code].len) == 0);
 }
 
+/* What the relay takes out again, of which there may be too much. */
+static void check_relay_info(const struct dhcp_message *request,
+	const struct dhcp_message *m, size_t len)
+{
+	size_t relayed = request->opt[DHCP_OPT_RELAY_INFO].len;
+
+	relayed += 2 * ((relayed + 254) / 255);
+	if (m->opt[DHCP_OPT_RELAY_INFO].data)
+		check(same_option(m, request, DHCP_OPT_RELAY_INFO));
+	else if (relayed)
+		check(len + relayed > DHCP_MAX_PACKET);
+	check(len <= DHCP_MAX_PACKET);
+	if (m->opt[DHCP_OPT_RELAY_INFO].data)
+		len -= relayed;
+	check(len <= largest(request));
+}
+
 static void check_reply(const struct dhcp_message *request,
 	const struct pxe_reply *reply, const uint8_t *out, size_t len)
 {
@@ -88,7 +105,7 @@ static void check_reply(const struct dhcp_message *request,
 	bool has_file = reply->form != PXE_FORM_LOCAL;
 
 	check(dhcp_parse(out, len, &m) == NULL);
-	check(len >= DHCP_MIN_PACKET && len <= largest(request));
+	check(len >= DHCP_MIN_PACKET);
 	check(m.op == DHCP_OP_REPLY && m.type == reply->type);
 	check(m.xid == request->xid && m.giaddr == request->giaddr);
 	check(m.htype == request->htype && m.hlen == request->hlen);
@@ -97,7 +114,7 @@ static void check_reply(const struct dhcp_message *request,
 	check((m.flags & DHCP_FLAG_BROADCAST) || m.giaddr || m.ciaddr);
 	check(dhcp_opt_addr(&m, DHCP_OPT_SERVER_ID) == SERVER);
 	check(same_option(&m, request, DHCP_OPT_CLIENT_UUID));
-	check(same_option(&m, request, DHCP_OPT_RELAY_INFO));
+	check_relay_info(request, &m, len);
 	check(!m.opt[DHCP_OPT_OVERLOAD].data && !m.opt[13].data);
 	check_order(out, len, has_file);
 	if (!has_file)
@@ -146,7 +163,8 @@ static void check_forms(const struct dhcp_message *m, enum pxe_ask ask,
 			check(dhcp_opt_begins(
 				m, DHCP_OPT_VENDOR_CLASS, "HTTPClient"));
 		check(pxe_build_reply(m, &reply, out, len) == len);
-		check(pxe_build_reply(m, &reply, out, len - 1) == 0);
+		len = pxe_build_reply(m, &reply, out, len - 1);
+		check(len == 0 || m->opt[DHCP_OPT_RELAY_INFO].data);
 	}
 }
 

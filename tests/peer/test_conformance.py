@@ -54,6 +54,7 @@ DIRECT = (
     ("22", "http-pxe-arch-discover", PORT_67, "ovmf-http-offer"),
     ("23", "pxe-http-arch-discover", PORT_67, SILENCE),
     ("28", "relay-discover", PORT_67, "relay-offer"),
+    ("28, more than 57", "relay-long-discover", PORT_67, "relay-long-offer"),
     ("31", "ovmf-pxe-offer-direct", PORT_67, SILENCE),
     ("31, 4011", "ovmf-4011-ack", FROM_4011, SILENCE),
     ("32", "ovmf-pxe-request-67", PORT_67, SILENCE),
