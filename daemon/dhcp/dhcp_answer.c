@@ -167,9 +167,25 @@ static size_t build(struct dhcp_answerer *s, struct asked *a, uint8_t *out)
 	return len;
 }
 
+/*
+ * To which port goes the reply to who asks from its own address? Firmware asks
+ * from a DHCP client's or from the PXE port. A program without privileges
+ * (`netukictl bench`) asks from another: that one is believed on the link
+ * alone, where whoever forges it could as well send there himself.
+ */
+static uint16_t client_port(const struct dhcp_answerer *s,
+	const struct asked *a, const struct dhcp_heard *in)
+{
+	bool usual = in->from_port == s->netuki->config->dhcp.pxe_port;
+	bool ours = in->from_port >= IPPORT_RESERVED &&
+		    netif_is_on_link(a->netif, in->from);
+
+	return usual || ours ? in->from_port : DHCP_CLIENT_PORT;
+}
+
 /* Where the reply goes: RFC 2131 4.1, less the addresses we do not give. */
-static void address(const struct asked *a, const struct dhcp_heard *in,
-	struct dhcp_reply_packet *out)
+static void address(const struct dhcp_answerer *s, const struct asked *a,
+	const struct dhcp_heard *in, struct dhcp_reply_packet *out)
 {
 	const struct dhcp_message *m = a->message;
 
@@ -181,12 +197,11 @@ static void address(const struct asked *a, const struct dhcp_heard *in,
 		out->to_port = DHCP_SERVER_PORT;
 	} else if (a->ask == PXE_ASK_ACK && in->from) {
 		out->to = in->from;
-		out->to_port = in->from_port;
+		out->to_port = client_port(s, a, in);
 	} else {
 		out->to = m->ciaddr ? m->ciaddr : INADDR_BROADCAST;
-		/* Firmware's is 68; without privileges it may be another. */
 		if (m->ciaddr && in->from == m->ciaddr)
-			out->to_port = in->from_port;
+			out->to_port = client_port(s, a, in);
 	}
 }
 
@@ -267,7 +282,7 @@ void dhcp_answer(struct dhcp_answerer *s, const struct dhcp_heard *in,
 	note_event(s, &a, on_pxe_port ? JOURNAL_REQUEST : JOURNAL_DISCOVER,
 		NULL, a.who.vendor);
 	ret->len = build(s, &a, ret->data);
-	address(&a, in, ret);
+	address(s, &a, in, ret);
 	if (ret->len && message.giaddr)
 		clients_saw_relay(netuki->clients, message.giaddr);
 }

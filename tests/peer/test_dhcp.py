@@ -264,6 +264,55 @@ def test_forged_addresses():
         harness.equal(relay.replies(0.2, NETUKI_ADDRESS), [], "as a relay")
 
 
+def ask_from(port, address="10.77.0.50", ciaddr="10.77.0.50", **more):
+    """A DISCOVER with these addresses, as a packet."""
+    packet = bytearray(dhcp.discover(MAC, **more))
+    packet[12:16] = socket.inet_aton(ciaddr)
+    return dhcp.datagram(bytes(packet), address, NETUKI_ADDRESS, (port, 67))
+
+
+def ask_4011_from(port, address):
+    """What UEFI asks on port 4011, as a packet."""
+    packet = bytearray(dhcp.discover(MAC))
+    packet[12:16] = socket.inet_aton(address)
+    packet[242] = dhcp.REQUEST
+    return dhcp.datagram(bytes(packet), address, NETUKI_ADDRESS, (port, 4011))
+
+
+def test_port_of_reply():
+    """No stranger's port gets a reply that somebody else asked for."""
+    near, far = "10.77.0.50", "10.99.0.50"
+    cases = (
+        (ask_from(68), near, 68),
+        (ask_from(40000), near, 40000),  # `netukictl bench dhcp://`
+        (ask_from(53), near, 68),
+        (ask_from(40000, ciaddr="10.77.0.51"), "10.77.0.51", 68),
+        (ask_from(40000, far, far), far, 68),
+        (ask_4011_from(4011, near), near, 4011),
+        (ask_4011_from(40000, near), near, 40000),
+        (ask_4011_from(53, near), near, 68),
+        (ask_4011_from(4011, far), far, 4011),
+        (ask_4011_from(68, far), far, 68),
+        (ask_4011_from(40000, far), far, 68),
+    )
+    with lab_with_client() as (lab, _):
+        ns = lab.ns("client")
+        netns.ip("addr", "add", "10.77.0.51/24", "dev", "eth0", ns=ns)
+        netns.ip("addr", "add", f"{far}/32", "dev", "eth0", ns=ns)
+        netns.ip("route", "add", far, "via", near, ns=lab.ns("netuki"))
+        with netns.open_socket(ns, kind=socket.SOCK_RAW,
+                               proto=socket.IPPROTO_RAW) as mouth, \
+                netns.open_socket(ns, kind=socket.SOCK_RAW,
+                                  proto=socket.IPPROTO_UDP) as ear:
+            ear.settimeout(5.0)
+            for packet, address, port in cases:
+                mouth.sendto(packet, (NETUKI_ADDRESS, 0))
+                data = ear.recv(2048)
+                harness.equal((socket.inet_ntoa(data[16:20]),
+                               struct.unpack_from("!H", data, 22)[0]),
+                              (address, port), "where the reply went")
+
+
 # Others on the wire.
 
 def lines(lab, words):
