@@ -37,6 +37,7 @@ enum dhcp_type {
 enum dhcp_opt {
 	DHCP_OPT_PAD = 0,
 	DHCP_OPT_VENDOR = 43,
+	DHCP_OPT_REQUESTED_IP = 50,
 	DHCP_OPT_OVERLOAD = 52,
 	DHCP_OPT_TYPE = 53,
 	DHCP_OPT_SERVER_ID = 54,

@@ -232,6 +232,29 @@ static bool is_possible(const struct netuki *netuki, uint32_t addr)
 	       !netifs_have(netuki->netifs, addr);
 }
 
+/*
+ * A relay passes on which DHCP server's offer a machine takes, and so its
+ * address to be. Behind a relay nothing else says whose address asks for files
+ * then: UEFI that loads its image over TFTP never asks us again.
+ */
+static void note_lease(
+	const struct netuki *netuki, const struct dhcp_message *m)
+{
+	uint32_t ip = dhcp_opt_addr(m, DHCP_OPT_REQUESTED_IP);
+	struct client_record *record;
+	struct mac mac;
+
+	if (!m->giaddr || m->op != DHCP_OP_REQUEST ||
+		m->type != DHCP_TYPE_REQUEST || m->hlen != sizeof(mac.b) ||
+		!dhcp_opt_addr(m, DHCP_OPT_SERVER_ID) || !ip ||
+		!is_possible(netuki, ip))
+		return;
+	memcpy(mac.b, m->chaddr, sizeof(mac.b));
+	record = clients_find(netuki->clients, &mac);
+	if (record)
+		clients_set_ip(netuki->clients, record, ip, clock_us());
+}
+
 /* Is it for us: by a broadcast, or to an address of this host? */
 static bool is_to_us(
 	const struct netuki *netuki, const struct netif *netif, uint32_t to)
@@ -261,6 +284,8 @@ void dhcp_answer(struct dhcp_answerer *s, const struct dhcp_heard *in,
 		return;
 	}
 	a.ask = pxe_identify(&message, on_pxe_port, &a.who, &why);
+	if (a.ask == PXE_ASK_NOTHING)
+		note_lease(netuki, &message);
 	if (a.ask == PXE_ASK_NOTHING || !is_possible(netuki, message.giaddr) ||
 		!is_possible(netuki, message.ciaddr)) {
 		s->counts.ignored++;

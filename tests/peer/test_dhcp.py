@@ -235,6 +235,48 @@ def test_relayed_packet():
                       "option 82 is not the last one, as it was sent")
 
 
+def through_relay(packet):
+    """A broadcast as the relay of the far network passes it on."""
+    packet = bytearray(packet)
+    packet[24:28] = socket.inet_aton("10.78.0.1")
+    return bytes(packet)
+
+
+def lease_request(address):
+    """The REQUEST with which UEFI takes another server's offer."""
+    options = dhcp.option(53, bytes((dhcp.REQUEST,)))
+    options += dhcp.option(54, socket.inet_aton("10.77.0.2"))
+    options += dhcp.option(50, socket.inet_aton(address))
+    options += dhcp.option(93, struct.pack("!H", 7))
+    options += dhcp.option(60, b"PXEClient:Arch:00007:UNDI:003000")
+    return dhcp.message(MAC, options)
+
+
+def test_relayed_machine_is_known_by_its_lease():
+    """Behind a relay too an offer that led to TFTP is the one to keep."""
+    with Lab() as lab:
+        appliance.network(lab, dhcp=False)
+        add_far_network(lab)
+        start(lab)
+        netns.ip("addr", "add", "10.78.0.1/32", "dev", "lo",
+                 ns=lab.ns("relay"))
+        with dhcp.Client(lab.ns("relay"), 67) as relay:
+            for xid in (1, 2):
+                relay.send(through_relay(dhcp.discover(MAC, xid=xid)),
+                           (NETUKI_ADDRESS, 67))
+                found = relay.replies(2.0, NETUKI_ADDRESS, enough=1)
+                harness.check(found, "no answer to the relay")
+                harness.check(43 in dhcp.parse(found[0][0]),
+                              f"attempt {xid} is not `direct`")
+                relay.send(through_relay(lease_request("10.78.0.50")),
+                           (NETUKI_ADDRESS, 67))
+                lab.run([paths.program("curl"), "-s", "-o",
+                         lab.tmp / "loader",
+                         f"tftp://{NETUKI_ADDRESS}/snponly.efi"],
+                        lab.ns("far"))
+        next_form(lab, "direct", "it led on the last time")
+
+
 def test_relayed_packet_for_another():
     """What a relay sends to another server through this host is not ours."""
     with lab_with_client() as (lab, _):
