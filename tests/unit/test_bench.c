@@ -35,7 +35,7 @@ static const struct {
 	{"a ROM and HTTP", WEB, {.as = "rom"}, "a ROM knows no HTTP"},
 	{"a ROM and both", URL, {.compare = WEB, .as = "rom"}, "a ROM"},
 	{"loss of TCP", URL, {.compare = WEB, .loss = "1"}, NULL},
-	{"delay of TCP", WEB, {.delay = "1ms"}, "for TFTP"},
+	{"delay of TCP", WEB, {.delay = "1ms"}, NULL},
 	{"windows of HTTP", WEB, {.window = "4"}, "for TFTP"},
 	{"a window where one is TFTP", URL, {.compare = WEB, .window = "4"},
 		NULL},

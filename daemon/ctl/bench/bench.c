@@ -12,24 +12,27 @@
 
 #define SPARE_FILES 32
 
-/* A descriptor for each client. */
-static bool raise_limit(unsigned clients)
+/*
+ * A descriptor for each client. With a delay another: of a timer, or of a
+ * socket that a packet is still held for.
+ */
+static bool raise_limit(const struct bench_setup *setup)
 {
+	unsigned files = setup->clients * (setup->delay_ns ? 2 : 1);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return true;
-	if (limit.rlim_cur >= clients + SPARE_FILES)
+	if (limit.rlim_cur >= files + SPARE_FILES)
 		return true;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
-	/* What a socket leaves behind while a packet is held needs another. */
-	if (limit.rlim_cur >= clients + SPARE_FILES)
+	if (limit.rlim_cur >= files + SPARE_FILES)
 		return true;
 	fprintf(stderr,
-		"netukictl: %u clients need as many open files, of which %llu "
+		"netukictl: %u clients need %u open files, of which %llu "
 		"are allowed: see `ulimit -n`\n",
-		clients, (unsigned long long)limit.rlim_cur);
+		setup->clients, files, (unsigned long long)limit.rlim_cur);
 	return false;
 }
 
@@ -169,8 +172,7 @@ int bench_run(const struct arguments *args, const char **ret_nonsense)
 	*ret_nonsense = bench_setup(args, &setup);
 	if (*ret_nonsense)
 		return EXIT_FAILURE;
-	if (resolve(&setup) && raise_limit(setup.clients) &&
-		know_file(&setup, &file))
+	if (resolve(&setup) && raise_limit(&setup) && know_file(&setup, &file))
 		status = run(&setup, &file, args);
 	bench_file_done(&file);
 	return status;

@@ -1,5 +1,10 @@
 /*
  * The clients of HTTP.
+ *
+ * A delay is made by doing each thing as late as it would be done: what a
+ * client sends leaves after one delay, and what it does about an answer comes
+ * one delay after that. TCP's packets are the kernel's, which does not wait; a
+ * body is so read in the windows in which it would come, see take_body().
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -8,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "daemon/ctl/bench/bench_loop.h"
@@ -20,7 +26,10 @@
 
 #define SEGMENT	   1448 /* the data of a packet of Ethernet */
 #define TCP_HEADER 32	/* with its time stamps */
-#define RANDOM	   (SKF_AD_OFF + SKF_AD_RANDOM)
+/* A sender's first window (RFC 6928), and what EDK2 and iPXE take at most. */
+#define FIRST_WINDOW (10 * SEGMENT)
+#define LAST_WINDOW  (2u << 20)
+#define RANDOM	     (SKF_AD_OFF + SKF_AD_RANDOM)
 
 /* How a firmware asks. */
 static const struct manner {
@@ -48,6 +57,12 @@ struct player {
 	bool has_size;
 	uint64_t size, at, left; /* of the body */
 	uint64_t heard_ns;
+	/* While something is delayed: what then; the socket is not watched. */
+	void (*then)(struct bench_loop *loop, struct player *p);
+	int timer;
+	bool has_timer;
+	uint64_t window, room; /* what of it has not come yet */
+	uint64_t window_ns;    /* when it began to come */
 	size_t head_len;
 	char head[HEAD_MAX];
 };
@@ -83,10 +98,69 @@ static void close_socket(struct player *p)
 	p->has_socket = false;
 }
 
+/* Go on after so long; without a delay at once. */
+static void hold(struct bench_loop *loop, struct player *p, uint64_t ns,
+	void (*then)(struct bench_loop *, struct player *))
+{
+	const struct itimerspec due = {
+		.it_value = {(time_t)(ns / SECOND), (long)(ns % SECOND)}};
+
+	if (!ns) {
+		then(loop, p);
+		return;
+	}
+	if (!p->has_timer) {
+		p->timer = timerfd_create(
+			CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+		if (p->timer < 0) {
+			perror("netukictl: --delay");
+			bench_loop_break(loop);
+			return;
+		}
+		p->has_timer = true;
+		bench_loop_watch(loop, p->timer, EPOLLIN, &p->base);
+	}
+	if (p->has_socket)
+		epoll_ctl(loop->epoll, EPOLL_CTL_DEL, p->fd, NULL);
+	p->then = then;
+	timerfd_settime(p->timer, 0, &due, NULL);
+}
+
+/* The time is over? */
+static void go_on(struct bench_loop *loop, struct player *p)
+{
+	void (*then)(struct bench_loop *, struct player *) = p->then;
+	uint64_t times;
+
+	if (read(p->timer, &times, sizeof(times)) != sizeof(times))
+		return;
+	p->then = NULL;
+	then(loop, p);
+}
+
+/* What was not watched while it was held. */
+static void watch_again(struct bench_loop *loop, struct player *p)
+{
+	if (loop->setup->delay_ns)
+		bench_loop_watch(loop, p->fd, EPOLLIN, &p->base);
+}
+
+static void end_whole(struct bench_loop *loop, struct player *p)
+{
+	if (p->close_after || !loop->setup->keep_alive)
+		close_socket(p);
+	else
+		watch_again(loop, p);
+	bench_loop_end(loop, &p->base, NULL);
+}
+
 static void end(struct bench_loop *loop, struct player *p, const char *why)
 {
-	if (why || p->close_after || !loop->setup->keep_alive)
-		close_socket(p);
+	if (!why) {
+		hold(loop, p, loop->setup->delay_ns, end_whole);
+		return;
+	}
+	close_socket(p);
 	bench_loop_end(loop, &p->base, why);
 }
 
@@ -143,17 +217,42 @@ static void ask(struct bench_loop *loop, struct player *p)
 		end(loop, p, strerror(errno));
 }
 
+static void ask_there(struct bench_loop *loop, struct player *p)
+{
+	watch_again(loop, p);
+	ask(loop, p);
+}
+
 /* The connection is there. */
 static void begin(struct bench_loop *loop, struct player *p)
 {
 	lose(loop, p->fd);
 	bench_loop_watch(loop, p->fd, EPOLLIN, &p->base);
+	p->window = FIRST_WINDOW;
 	ask(loop, p);
+}
+
+/* What follows is already its waiting for an answer. */
+static void connected(struct bench_loop *loop, struct player *p)
+{
+	p->phase = PHASE_HEAD;
+	hold(loop, p, 2 * loop->setup->delay_ns, begin);
+}
+
+static void dial(struct bench_loop *loop, struct player *p)
+{
+	const union bench_address *to = &p->base.target->address;
+
+	if (connect(p->fd, &to->any, bench_address_len(to)) == 0)
+		connected(loop, p);
+	else if (errno == EINPROGRESS)
+		bench_loop_watch(loop, p->fd, EPOLLOUT, &p->base);
+	else
+		end(loop, p, strerror(errno));
 }
 
 static void call(struct bench_loop *loop, struct player *p)
 {
-	const union bench_address *to = &p->base.target->address;
 	int mss = SEGMENT + TCP_HEADER - 20;
 
 	p->fd = bench_socket(loop->setup, p->base.target, p->base.number);
@@ -167,14 +266,8 @@ static void call(struct bench_loop *loop, struct player *p)
 		setsockopt(p->fd, SOL_TCP, TCP_MAXSEG, &mss, sizeof(mss));
 	p->used_before = p->close_after = false;
 	p->heard_ns = p->base.begun_ns;
-	if (connect(p->fd, &to->any, bench_address_len(to)) == 0) {
-		begin(loop, p);
-	} else if (errno == EINPROGRESS) {
-		p->phase = PHASE_CONNECT;
-		bench_loop_watch(loop, p->fd, EPOLLOUT, &p->base);
-	} else {
-		end(loop, p, strerror(errno));
-	}
+	p->phase = PHASE_CONNECT;
+	hold(loop, p, loop->setup->delay_ns, dial);
 }
 
 static void load(struct bench_loop *loop, struct bench_client *client)
@@ -189,10 +282,10 @@ static void load(struct bench_loop *loop, struct bench_client *client)
 		return;
 	}
 	p->used_before = true;
-	ask(loop, p);
+	hold(loop, p, loop->setup->delay_ns, ask_there);
 }
 
-static void connected(struct bench_loop *loop, struct player *p)
+static void answered(struct bench_loop *loop, struct player *p)
 {
 	int err = 0;
 	socklen_t len = sizeof(err);
@@ -204,7 +297,7 @@ static void connected(struct bench_loop *loop, struct player *p)
 					    : strerror(err));
 		return;
 	}
-	begin(loop, p);
+	connected(loop, p);
 }
 
 static void end_status(struct bench_loop *loop, struct player *p, unsigned n)
@@ -227,6 +320,25 @@ static void finish(struct bench_loop *loop, struct player *p)
 	end(loop, p, bench_file_end(p->base.file, p->at));
 }
 
+/* The next window comes a round trip after the last one began to. */
+static void open_window(struct bench_loop *loop, struct player *p)
+{
+	watch_again(loop, p);
+	p->window = p->window < LAST_WINDOW / 2 ? 2 * p->window : LAST_WINDOW;
+	p->room = p->window;
+}
+
+static void end_window(struct bench_loop *loop, struct player *p)
+{
+	uint64_t due = p->window_ns + 2 * loop->setup->delay_ns;
+
+	hold(loop, p, due > loop->now_ns ? due - loop->now_ns : 0, open_window);
+}
+
+/*
+ * Of a delayed sender not more than a window comes in a round trip: as in the
+ * slow start of a TCP that loses nothing.
+ */
 static void take_body(
 	struct bench_loop *loop, struct player *p, const char *data, size_t len)
 {
@@ -235,12 +347,17 @@ static void take_body(
 
 	if (data)
 		wrong = bench_file_take(p->base.file, p->at, bytes, len);
+	if (p->room == p->window)
+		p->window_ns = loop->now_ns;
 	p->at += len;
 	p->left -= len;
+	p->room -= len;
 	if (wrong)
 		end(loop, p, wrong);
 	else if (!p->left)
 		finish(loop, p);
+	else if (!p->room)
+		end_window(loop, p);
 }
 
 /* len: of the head itself; the body may have begun behind it. */
@@ -270,16 +387,17 @@ static void take_head(struct bench_loop *loop, struct player *p, size_t len,
 	if (p->sizing) {
 		p->sizing = false;
 		if (!r->close) {
-			ask(loop, p);
+			hold(loop, p, 2 * loop->setup->delay_ns, ask_there);
 			return;
 		}
 		close_socket(p);
-		call(loop, p);
+		hold(loop, p, loop->setup->delay_ns, call);
 		return;
 	}
 	p->phase = PHASE_BODY;
 	p->at = 0;
 	p->left = r->length;
+	p->room = loop->setup->delay_ns ? p->window : UINT64_MAX;
 	if (more > p->left)
 		end(loop, p, "the server sends more than it said");
 	else
@@ -323,9 +441,10 @@ static void read_body(struct bench_loop *loop, struct player *p)
 	static char buffer[AT_ONCE];
 	bool counts = p->base.file->use == BENCH_USE_COUNT;
 	uint64_t most = counts ? DISCARD : sizeof(buffer);
+	uint64_t least = p->left < p->room ? p->left : p->room;
 	/* What nobody looks at is not copied either. */
 	ssize_t n = recv(p->fd, counts ? NULL : buffer,
-		p->left < most ? p->left : most, counts ? MSG_TRUNC : 0);
+		least < most ? least : most, counts ? MSG_TRUNC : 0);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -339,10 +458,14 @@ static void ready(struct bench_loop *loop, struct bench_client *client)
 {
 	struct player *p = player_of(client);
 
+	if (p->then) {
+		go_on(loop, p);
+		return;
+	}
 	p->heard_ns = 0; /* just now: the next tick tells when */
 	switch (p->phase) {
 	case PHASE_CONNECT:
-		connected(loop, p);
+		answered(loop, p);
 		break;
 	case PHASE_HEAD:
 		read_head(loop, p);
@@ -359,6 +482,8 @@ static void tick(
 	struct player *p = player_of(client);
 	const struct manner *m = manner_of(p);
 
+	/* By the client's own clock: what is here now, it hears later. */
+	now_ns += loop->setup->delay_ns;
 	if (!p->heard_ns)
 		p->heard_ns = now_ns;
 	if (now_ns < p->heard_ns + (p->phase == PHASE_CONNECT ? m->connect_ns
@@ -373,8 +498,14 @@ static void tick(
 
 static void close_client(struct bench_loop *loop, struct bench_client *client)
 {
+	struct player *p = player_of(client);
+
 	(void)loop;
-	close_socket(player_of(client));
+	close_socket(p);
+	if (p->has_timer)
+		close(p->timer);
+	p->has_timer = false;
+	p->then = NULL;
 }
 
 const struct bench_kind bench_http = {

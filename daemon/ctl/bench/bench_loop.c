@@ -143,7 +143,7 @@ static void give_up(struct bench_loop *loop)
 {
 	char why[80];
 
-	snprintf(why, sizeof(why), "not whole within the limit of %.0f s",
+	snprintf(why, sizeof(why), "not whole within the limit of %.4g s",
 		(double)loop->setup->limit_ns / 1e9);
 	for (unsigned i = 0; i < loop->n_clients; i++) {
 		struct bench_client *client = bench_loop_client(loop, i);

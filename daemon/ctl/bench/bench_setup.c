@@ -182,9 +182,6 @@ static const char *take_firmware(
 	s->own_sizes = args->blksize || args->window;
 	if (wrong)
 		return wrong;
-	if (has_http && s->delay_ns)
-		return "--delay is for TFTP: TCP's packets are the kernel's "
-		       "to hold, see tc-netem(8)";
 	if (has_http && !has_scheme(s, URL_SCHEME_TFTP) &&
 		(s->own_sizes || s->twice || s->gro))
 		return "--blksize, --window, --double and --gro are for TFTP";
