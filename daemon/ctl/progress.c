@@ -3,9 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "daemon/ctl/text.h"
 
@@ -20,11 +18,11 @@ static struct {
 
 static void get_size(unsigned *ret_columns, unsigned *ret_lines)
 {
-	struct winsize size = {0};
-
-	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-	*ret_columns = size.ws_col ? size.ws_col : 80;
-	*ret_lines = size.ws_row ? size.ws_row : 24;
+	text_terminal_size(ret_columns, ret_lines);
+	if (!*ret_columns)
+		*ret_columns = 80;
+	if (!*ret_lines)
+		*ret_lines = 24;
 	if (*ret_columns > LINE_MAX_LEN)
 		*ret_columns = LINE_MAX_LEN;
 }
@@ -61,32 +59,48 @@ static void draw_bar(char *line, size_t cap, double share, size_t len)
 	snprintf(line + strlen(line), cap - strlen(line), "  [%s]", bar);
 }
 
-/* "lab-01  ipxe  image  4.1 s  [####----]  50 %  8.2 of 16.3 MB  27.1 MB/s" */
+/*
+ * "  [####----]  50 %  8.2 of 16.3 MB  27.1 MB/s", or of what follows the bar
+ * as much as leaves room for one.
+ */
+static void draw_download(const json_t *boot, char *line, size_t cap)
+{
+	double share = real_of(boot, "bytes") / real_of(boot, "size");
+	char tail[3][120], done[40], all[40], rate[40] = "";
+	size_t room;
+
+	rate_text(boot, rate, sizeof(rate));
+	snprintf(tail[0], sizeof(tail[0]), "  %3.0f %%  %s of %s  %s",
+		share * 100,
+		size_text(number_of(boot, "bytes"), done, sizeof(done)),
+		size_text(number_of(boot, "size"), all, sizeof(all)), rate);
+	snprintf(tail[1], sizeof(tail[1]), "  %3.0f %%  %s", share * 100, rate);
+	snprintf(tail[2], sizeof(tail[2]), "  %3.0f %%", share * 100);
+	for (size_t i = 0; i < 3; i++) {
+		/* 5: what is around the bar, and the last column */
+		room = strlen(line) + strlen(tail[i]) + 5;
+		room = drawn.columns > room ? drawn.columns - room : 0;
+		if (room < BAR_MIN)
+			continue;
+		draw_bar(line, cap, share, room < BAR_MAX ? room : BAR_MAX);
+		snprintf(
+			line + strlen(line), cap - strlen(line), "%s", tail[i]);
+		return;
+	}
+	snprintf(line + strlen(line), cap - strlen(line), "%s", tail[2]);
+}
+
+/* "lab-01  ipxe  image  4.1 s", and what it loads */
 static void draw_boot(const json_t *boot)
 {
-	char line[LINE_MAX_LEN], tail[120] = "", done[40], all[40], rate[40];
 	const char *mode = text_of(boot, "mode");
-	double size = real_of(boot, "size"), share;
-	size_t room;
+	char line[LINE_MAX_LEN];
 
 	snprintf(line, sizeof(line), "%-16.40s  %-8s  %-7s %6.1f s",
 		who_text(boot), mode ? mode : "-", text_of(boot, "step"),
 		real_of(boot, "seconds"));
-	if (size > 0) {
-		share = real_of(boot, "bytes") / size;
-		snprintf(tail, sizeof(tail), "  %3.0f %%  %s of %s  %s",
-			share * 100,
-			size_text(number_of(boot, "bytes"), done, sizeof(done)),
-			size_text(number_of(boot, "size"), all, sizeof(all)),
-			rate_text(boot, rate, sizeof(rate)) ? rate : "");
-		/* 5: what is around the bar, and the last column */
-		room = strlen(line) + strlen(tail) + 5;
-		room = drawn.columns > room ? drawn.columns - room : 0;
-		if (room >= BAR_MIN)
-			draw_bar(line, sizeof(line), share,
-				room < BAR_MAX ? room : BAR_MAX);
-	}
-	snprintf(line + strlen(line), sizeof(line) - strlen(line), "%s", tail);
+	if (real_of(boot, "size") > 0)
+		draw_download(boot, line, sizeof(line));
 	draw_line(line);
 }
 

@@ -48,10 +48,12 @@ bool since_parse(const char *text, double now, double *ret)
 	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
 		struct tm tm = {.tm_isdst = -1};
 		const char *end = strptime(text, formats[i], &tm);
+		int day = tm.tm_mday;
 
 		if (end && !*end) {
 			*ret = (double)mktime(&tm);
-			return true;
+			/* There is no 30th of February. */
+			return tm.tm_mday == day;
 		}
 	}
 	return parse_ago(text, now, ret);

@@ -17,7 +17,10 @@ struct table {
 void table_init(struct table *table, size_t n, const char *const *headings);
 /* One row; NULL cells show as "-". */
 void table_add(struct table *table, const char *const *cells);
-/* To standard output; the last column is not padded. */
+/*
+ * To standard output; the last column is not padded. On a terminal that is too
+ * narrow, what has no room goes on in a further line, column below column.
+ */
 void table_print(const struct table *table);
 void table_done(struct table *table);
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 const char *text_of(const json_t *o, const char *key)
@@ -89,6 +90,24 @@ bool text_is_terminal(void)
 	const char *term = getenv("TERM");
 
 	return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
+}
+
+void text_terminal_size(unsigned *ret_columns, unsigned *ret_lines)
+{
+	struct winsize size = {0};
+
+	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	*ret_columns = size.ws_col;
+	*ret_lines = size.ws_row;
+}
+
+size_t text_width(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
 }
 
 const char *text_no_boots(bool since)

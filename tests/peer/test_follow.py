@@ -47,7 +47,7 @@ class Terminal:
         self._slave = slave
         self.process = subprocess.Popen(
             command, stdin=slave, stdout=slave, stderr=slave,
-            env={**os.environ, "TERM": "xterm"}, start_new_session=True,
+            env={**os.environ, "TERM": "xterm", "NO_COLOR": "1"}, start_new_session=True,
             preexec_fn=take_terminal)
 
     def __enter__(self):
@@ -206,6 +206,8 @@ def test_window():
         with follow(box, lines=8, columns=70) as terminal:
             terminal.wait(r"^\.\.\. and 7 more$")
             check_lines(terminal, 5)
+            # There is no room for all that is told of a download.
+            terminal.wait(r"^lab-01 .* s  \[[#-]{8,}\] +\d+ %$")
             harness.check(terminal.text().startswith("lab-01 "),
                           "the first is not above")
             terminal.resize(20, 40)
@@ -221,6 +223,28 @@ def check_lines(terminal, count):
                   count, "lines of machines")
     harness.check(max(map(len, lines)) < terminal.columns,
                   f"too long: {lines}")
+
+
+def test_table():
+    """A line that has no room goes on below, and nothing of it is lost."""
+    with box_of(1) as box:
+        with download(box, 1) as link:
+            take(link, head(link))
+        deadline = time.monotonic() + 20
+        while "complete" not in box.text("boots"):
+            harness.check(time.monotonic() < deadline, "no boot is kept")
+            time.sleep(0.05)
+        wide = box.text("boots")
+        with Terminal([paths.built("netukictl"), "boots", "--control",
+                       box.control], columns=60) as terminal:
+            terminal.wait(r"^    .* MB/s")
+            lines = terminal.text().splitlines()
+        harness.equal(" ".join(lines).split(), wide.split(), "the table")
+        harness.check(max(map(len, lines)) <= 60, f"too long: {lines}")
+        heading, row = lines[1], lines[3]
+        harness.equal(heading.index("RATE"),
+                      re.search(r"[\d.]+ MB/s", row).start(),
+                      f"a column of {lines}")
 
 
 def test_interrupt():
