@@ -372,8 +372,8 @@ def test_report_is_exact():
         harness.equal([g["count"] for g in
                        one.json("report", "--by", "machine")["groups"]],
                       [1] * 6 + [2] + [1] * 6, "boots by machine")
-        harness.equal(one.ctl("report", "--since", "2999-02-29")[0], 2,
-                      "a day that there is not")
+        harness.equal(one.ctl("report", "--since", "2999-02-29",
+                              check=False)[0], 2, "a day that there is not")
         harness.equal(one.json("report", "--since", "2999-01-01")["groups"],
                       [], "boots of the future")
         harness.check("too few" in one.ctl(
