@@ -101,6 +101,7 @@ static void check_reply(const struct dhcp_message *request,
 	const struct pxe_reply *reply, const uint8_t *out, size_t len)
 {
 	static struct dhcp_message m;
+	const struct dhcp_option *uuid = &request->opt[DHCP_OPT_CLIENT_UUID];
 	const struct dhcp_option *file = &m.opt[DHCP_OPT_BOOT_FILE];
 	bool has_file = reply->form != PXE_FORM_LOCAL;
 
@@ -113,7 +114,10 @@ static void check_reply(const struct dhcp_message *request,
 	check(m.yiaddr == 0 && m.siaddr == SERVER && m.hops == 0);
 	check((m.flags & DHCP_FLAG_BROADCAST) || m.giaddr || m.ciaddr);
 	check(dhcp_opt_addr(&m, DHCP_OPT_SERVER_ID) == SERVER);
-	check(same_option(&m, request, DHCP_OPT_CLIENT_UUID));
+	if (uuid->len == 17 && uuid->data[0] == 0)
+		check(same_option(&m, request, DHCP_OPT_CLIENT_UUID));
+	else
+		check(!m.opt[DHCP_OPT_CLIENT_UUID].data);
 	check_relay_info(request, &m, len);
 	check(!m.opt[DHCP_OPT_OVERLOAD].data && !m.opt[13].data);
 	check_order(out, len, has_file);
