@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "daemon/http/http_peer.h"
+#include "daemon/http/http_send.h"
 #include "daemon/policy/content.h"
 #include "proto/path.h"
 

@@ -1,6 +1,9 @@
+#include "daemon/http/http_bulk.h"
+
 #include <sys/socket.h>
 
 #include "daemon/http/http_conn.h"
+#include "daemon/http/http_send.h"
 
 /*
  * While a client waits for its turn it gets a drop of its file now and then:

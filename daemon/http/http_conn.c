@@ -9,6 +9,8 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/turn.h"
+#include "daemon/http/http_reply.h"
+#include "daemon/http/http_send.h"
 
 #define IN_SIZE		(HTTP_MAX_HEAD + 1)
 #define ANSWERS_AT_ONCE 8    /* of pipelined requests */

@@ -1,9 +1,9 @@
 /*
- * http_conn: one connection of the HTTP server, and the server that its
- * connections share. Between http_service.c (accepting, deadlines, caps),
- * http_peer.c (who it is), http_conn.c (requests), http_send.c (sending),
- * http_bulk.c (large answers: pace and turn), http_reply.c (what to answer)
- * and http_extra.c (with a file of a machine's own).
+ * http_conn: one connection of the HTTP server, from request to request, and
+ * the server that its connections share. For http_service (accepting,
+ * deadlines, caps), http_peer (who it is), http_reply (what to answer),
+ * http_extra (with a file of a machine's own), http_send (sending) and
+ * http_bulk (large answers: pace and turn).
  */
 #ifndef DAEMON_HTTP_HTTP_CONN_H
 #define DAEMON_HTTP_HTTP_CONN_H
@@ -14,21 +14,13 @@
 #include <sys/queue.h>
 
 #include "daemon/base/log.h"
+#include "daemon/http/http_bulk.h"
 #include "daemon/http/http_service.h"
 #include "daemon/images/view.h"
 #include "proto/http.h"
 
 struct extra;
-struct client_record;
 struct worker_job;
-
-/* Where a large answer stands. */
-enum http_bulk {
-	HTTP_BULK_NONE,	   /* not large */
-	HTTP_BULK_WAITING, /* for its turn; the client gets drops meanwhile */
-	HTTP_BULK_RUNNING,
-	HTTP_BULK_STALLED /* runs, but keeps nobody waiting */
-};
 
 struct http_conn {
 	struct http_service *service;
@@ -84,8 +76,6 @@ struct http_service {
 	uint16_t per_addr[4096]; /* connections, by a hash of the address */
 };
 
-/* http_conn.c: requests. */
-
 /* Begin to read requests. */
 void http_conn_start(struct http_conn *conn);
 /* Go on with what there is to do, as if the socket could be written to. */
@@ -111,90 +101,5 @@ void http_ready_drop(struct http_conn *conn);
 void http_conn_drop_view(struct http_conn *conn);
 /* Ends it at once and for good: http_service.c. */
 void http_conn_free(struct http_conn *conn);
-
-/* http_send.c: the answer. */
-
-#define HTTP_CHUNK (512u << 10) /* of a large answer in a turn */
-
-enum http_sent {
-	HTTP_SENT_ALL,
-	HTTP_SENT_TURN, /* there is more, but others have their turn first */
-	HTTP_SENT_FULL, /* go on when the socket can be written to again */
-	HTTP_SENT_WAIT, /* go on when http_conn_resume is called */
-	HTTP_SENT_GONE	/* the connection is no more */
-};
-enum http_sent http_send(struct http_conn *conn);
-/* At most len bytes of the body, out of turn: keeps a client that waits. */
-void http_send_drop(struct http_conn *conn, uint64_t len);
-/* Break the answer off so that the client sees it is broken; frees. */
-void http_send_break(struct http_conn *conn, const char *why);
-/* Write an event of this connection into the journal. */
-void http_note(struct http_conn *conn, enum journal_kind kind, const char *path,
-	const char *detail);
-
-/*
- * The end of a large answer is held back until the client has all before it:
- * see http_send.c. Looks at those that wait; and takes one out of the list.
- */
-void http_held_tick(struct http_service *s);
-void http_held_drop(struct http_conn *conn);
-
-/* http_bulk.c: answers above HTTP_BULK_MIN. */
-
-/* An answer begins; its view and range are set. */
-void http_bulk_begin(struct http_conn *conn);
-/* It is over, one way or the other; lets the next in line begin. */
-void http_bulk_end(struct http_conn *conn);
-/* Once a second: drops for those who wait, turns of those who stall. */
-void http_bulk_tick(struct http_service *s, uint64_t now_us);
-
-/* http_peer.c: both ends of the connection. */
-
-/* From what accept said of the peer; asks the kernel for our own end. */
-void http_peer_init(struct http_conn *conn, const struct sockaddr *peer);
-/* May it be served by this interface? */
-bool http_peer_is_welcome(const struct http_conn *conn);
-/* The client's IPv4 address in host order; 0: it came over IPv6. */
-uint32_t http_peer_ip(const struct http_conn *conn);
-/* The client's address as text. Returns ret. */
-const char *http_peer_text(
-	const struct http_conn *conn, char ret[INET6_ADDRSTRLEN]);
-/* Whose machine is it? Asks the kernel if nobody has told us before. */
-void http_peer_identify(struct http_conn *conn);
-/*
- * Under which MAC address machines/ID boots, the first len bytes of id, which
- * mean this machine (NULL: an unknown one). False: nobody knows.
- */
-bool http_peer_mac_of(struct http_conn *conn, const char *id, size_t len,
-	const struct config_machine *machine, struct mac *ret);
-/* May it be the client of this MAC address, as far as the kernel knows? */
-bool http_peer_may_be(const struct http_conn *conn, const struct mac *mac);
-/* It is: its address is that client's from now on. */
-void http_peer_is(struct http_conn *conn, struct client_record *record);
-/* The number of connections from there, as far as a hash can tell. */
-uint16_t *http_peer_count(struct http_conn *conn);
-/*
- * Our own address, which the client can reach: into client->server, or as
- * "[2001:db8::1]" into text and client->server6.
- */
-void http_peer_server(const struct http_conn *conn, struct client *client,
-	char text[INET6_ADDRSTRLEN + 2]);
-
-/* http_reply.c: what to answer. */
-
-/*
- * Set up the answer to a request: out, view, close_after. Afterwards out is
- * NULL if the same request shall come again when conn->job is done or, without
- * a job, if memory is too short for any answer.
- */
-void http_reply(struct http_conn *conn, const struct http_request *request);
-/* The same for a head that is none. */
-void http_reply_error(struct http_conn *conn, unsigned status);
-/* Answer with this status, and one line that says why. */
-void http_reply_status(struct http_conn *conn,
-	const struct http_request *request, unsigned status, const char *why);
-/* Answer with this view; takes it over. NULL: memory is short, try again. */
-void http_reply_view(struct http_conn *conn, const struct http_request *request,
-	struct view *view);
 
 #endif

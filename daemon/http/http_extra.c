@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/http/http_peer.h"
+#include "daemon/http/http_reply.h"
+#include "daemon/http/http_send.h"
 #include "daemon/images/extra.h"
 #include "daemon/policy/clients.h"
 #include "daemon/policy/content.h"

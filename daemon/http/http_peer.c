@@ -1,3 +1,5 @@
+#include "daemon/http/http_peer.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>

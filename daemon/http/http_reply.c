@@ -1,3 +1,5 @@
+#include "daemon/http/http_reply.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +9,8 @@
 #include "daemon/http/http_booted.h"
 #include "daemon/http/http_conn.h"
 #include "daemon/http/http_extra.h"
+#include "daemon/http/http_peer.h"
+#include "daemon/http/http_send.h"
 #include "daemon/metrics.h"
 #include "daemon/policy/clients.h"
 #include "daemon/policy/content.h"

@@ -1,3 +1,5 @@
+#include "daemon/http/http_send.h"
+
 #include <errno.h>
 #include <linux/sockios.h>
 #include <string.h>
@@ -6,6 +8,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/http/http_conn.h"
+#include "daemon/http/http_peer.h"
 #include "daemon/images/reader.h"
 
 #define END 512 /* bytes of a large answer that are held back */

@@ -12,6 +12,8 @@
 #include "daemon/base/worker.h"
 #include "daemon/http/http_conn.h"
 #include "daemon/http/http_extra.h"
+#include "daemon/http/http_peer.h"
+#include "daemon/http/http_send.h"
 
 #define ACCEPTS_AT_ONCE	 64
 #define DESCRIPTORS_LEFT 64 /* for everything but connections */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/http/http_conn.h"
+#include "daemon/http/http_reply.h"
 
 static struct http_service service;
 
