@@ -92,7 +92,7 @@ static void print_http(FILE *out, const struct http_service *service)
 		{"netuki_http_connections_total", "counter",
 			"HTTP connections accepted.", c.connections},
 		{"netuki_http_over_cap_total", "counter",
-			"HTTP connections closed at once.", c.over_cap},
+			"HTTP connections closed as one too many.", c.over_cap},
 		{"netuki_http_requests_total", "counter", "HTTP requests read.",
 			c.requests},
 		{"netuki_http_completed_total", "counter",

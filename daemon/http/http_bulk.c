@@ -95,6 +95,13 @@ void http_bulk_end(struct http_conn *conn)
 	admit(s);
 }
 
+bool http_bulk_stalls(const struct http_conn *conn, uint64_t now_us)
+{
+	const unsigned left_s = HTTP_PROGRESS_DEADLINE_S - STALL_S;
+
+	return conn->out && conn->deadline_us < now_us + left_s * 1000000ull;
+}
+
 void http_bulk_tick(struct http_service *s, uint64_t now_us)
 {
 	struct http_conn *conn, *next;
@@ -110,9 +117,7 @@ void http_bulk_tick(struct http_service *s, uint64_t now_us)
 	/* The turn of one who stalls is over; it may still go on, uncounted. */
 	TAILQ_FOREACH (conn, &s->conns, link)
 		if (conn->bulk == HTTP_BULK_RUNNING &&
-			conn->deadline_us <
-				now_us + (HTTP_PROGRESS_DEADLINE_S - STALL_S) *
-						 1000000ull) {
+			http_bulk_stalls(conn, now_us)) {
 			http_bulk_end(conn);
 			conn->bulk = HTTP_BULK_STALLED;
 		}

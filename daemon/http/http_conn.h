@@ -1,9 +1,9 @@
 /*
  * http_conn: one connection of the HTTP server, from request to request, and
  * the server that its connections share. For http_service (accepting,
- * deadlines, caps), http_peer (who it is), http_reply (what to answer),
- * http_extra (with a file of a machine's own), http_send (sending) and
- * http_bulk (large answers: pace and turn).
+ * deadlines, caps), http_room (who makes room), http_peer (who it is),
+ * http_reply (what to answer), http_extra (with a file of a machine's own),
+ * http_send (sending) and http_bulk (large answers: pace and turn).
  */
 #ifndef DAEMON_HTTP_HTTP_CONN_H
 #define DAEMON_HTTP_HTTP_CONN_H
@@ -18,6 +18,8 @@
 #include "daemon/http/http_service.h"
 #include "daemon/images/view.h"
 #include "proto/http.h"
+
+#define HTTP_PER_ADDR_BUCKETS 4096
 
 struct extra;
 struct worker_job;
@@ -73,7 +75,8 @@ struct http_service {
 	size_t made_bytes;	       /* of made_len, all together */
 	struct http_conns conns, bulk_waiting, held, ready, owing;
 	struct http_counts counts;
-	uint16_t per_addr[4096]; /* connections, by a hash of the address */
+	/* Connections, by a hash of the address: see http_peer_count. */
+	uint16_t per_addr[HTTP_PER_ADDR_BUCKETS];
 };
 
 /* Begin to read requests. */

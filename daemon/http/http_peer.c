@@ -187,7 +187,7 @@ uint16_t *http_peer_count(struct http_conn *conn)
 
 	for (size_t i = 0; i < len; i++)
 		h = (h ^ conn->peer.s6_addr[i]) * 0x01000193;
-	return &conn->service->per_addr[(h ^ h >> 16) % 4096];
+	return &conn->service->per_addr[(h ^ h >> 16) % HTTP_PER_ADDR_BUCKETS];
 }
 
 void http_peer_server(const struct http_conn *conn, struct client *client,

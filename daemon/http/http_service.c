@@ -13,14 +13,13 @@
 #include "daemon/http/http_conn.h"
 #include "daemon/http/http_extra.h"
 #include "daemon/http/http_peer.h"
+#include "daemon/http/http_room.h"
 #include "daemon/http/http_send.h"
 
 #define ACCEPTS_AT_ONCE	 64
 #define DESCRIPTORS_LEFT 64 /* for everything but connections */
 #define DESCRIPTORS_EACH 2  /* its own, and that of a machine's file */
-/* A full table makes room by who has owed a request for so long. */
-#define STALE_US     1000000
-#define SAY_AGAIN_US (60 * 1000000ull)
+#define SAY_AGAIN_US	 (60 * 1000000ull)
 
 static void accept_again(struct http_service *s)
 {
@@ -66,13 +65,15 @@ void http_conn_free(struct http_conn *conn)
 	accept_again(s);
 }
 
-static void take(struct http_service *s, int fd, const struct sockaddr *peer)
+/* NULL: it is not for us, or one too many. */
+static struct http_conn *take(
+	struct http_service *s, int fd, const struct sockaddr *peer)
 {
 	struct http_conn *conn = calloc(1, sizeof(*conn));
 
 	if (!conn) {
 		close(fd);
-		return;
+		return NULL;
 	}
 	conn->service = s;
 	conn->fd = fd;
@@ -86,19 +87,9 @@ static void take(struct http_service *s, int fd, const struct sockaddr *peer)
 		*http_peer_count(conn) > HTTP_MAX_CONNECTIONS_PER_ADDR) {
 		s->counts.over_cap++;
 		http_conn_free(conn);
+		return NULL;
 	}
-}
-
-/*
- * Who may go when there is room for no more: a connection costs its owner
- * nothing, and as many as there can be must not keep the others out. NULL:
- * nobody.
- */
-static struct http_conn *find_stale(const struct http_service *s)
-{
-	struct http_conn *conn = TAILQ_FIRST(&s->owing);
-
-	return conn && clock_us() - conn->owing_us >= STALE_US ? conn : NULL;
+	return conn;
 }
 
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
@@ -110,21 +101,19 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 		struct sockaddr_in6 peer;
 		socklen_t len = sizeof(peer);
 		bool full = s->counts.open >= s->open_max;
-		struct http_conn *stale = full ? find_stale(s) : NULL;
-		int conn;
+		struct http_conn *conn;
+		int got;
 
-		if (full && !stale) {
+		if (full && !http_room_is_to_be_had(s)) {
 			pause_accepting(s, "too many are open");
 			return;
 		}
-		conn = accept4(fd, (struct sockaddr *)&peer, &len,
+		got = accept4(fd, (struct sockaddr *)&peer, &len,
 			SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (conn >= 0 && stale) {
-			s->counts.timeouts++;
-			http_conn_free(stale);
-		}
-		if (conn >= 0) {
-			take(s, conn, (struct sockaddr *)&peer);
+		if (got >= 0) {
+			conn = take(s, got, (struct sockaddr *)&peer);
+			if (full && conn && http_room_make(s, conn))
+				return;
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
@@ -160,6 +149,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		http_conn_tick(conn, now);
 	}
 	http_bulk_tick(s, now);
+	http_room_tick(s, now);
 	accept_again(s);
 }
 

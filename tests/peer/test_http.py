@@ -123,13 +123,15 @@ class Served:
         """What the daemon has said so far."""
         return self.process.output()
 
-    def connect(self, receive=None, host="127.0.0.1"):
-        """A connection, with a receive buffer of RECEIVE bytes."""
+    def connect(self, receive=None, host="127.0.0.1", own=None):
+        """A connection from OWN, with a receive buffer of RECEIVE bytes."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         peer = socket.socket(family)
         if receive:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
         peer.settimeout(20)
+        if own:
+            peer.bind((own, 0))
         try:
             peer.connect((host, self.port))
         except OSError:
@@ -545,9 +547,9 @@ class Watch(threading.Thread):
                       f"{low} to {high}")
 
 
-def stalled(server, path="/loaders/big.bin", receive=4096):
+def stalled(server, path="/loaders/big.bin", receive=4096, own=None):
     """A client that has asked for a file and reads nothing."""
-    peer = server.connect(receive=receive)
+    peer = server.connect(receive=receive, own=own)
     peer.sendall(request(path))
     return peer
 
@@ -654,16 +656,18 @@ def test_out_of_descriptors():
         harness.equal(server.get("/healthz")[0], 200, "afterwards")
 
 
-def full(stack, kind):
-    """As many connections as there can be, each from KIND()."""
+def full(stack, kind, addresses=3):
+    """As many connections as there can be, each from KIND(its own address)."""
     # Each may have a file of its own, too.
-    return [stack.enter_context(kind()) for _ in range((200 - 64) // 2)]
+    return [stack.enter_context(kind(f"127.0.1.{n % addresses}"))
+            for n in range((200 - 64) // 2)]
 
 
 def test_cap_of_all():
     """Whoever is too many waits until another has gone; it is said once."""
     with served(files=200) as server, contextlib.ExitStack() as stack:
-        held = full(stack, lambda: stalled(server))
+        # None of them has so many that it would give way.
+        held = full(stack, lambda own: stalled(server, own=own), 5)
         waiting = [stack.enter_context(server.connect()) for _ in range(20)]
         for peer in waiting:
             peer.sendall(request("/healthz"))
@@ -680,18 +684,72 @@ def test_cap_of_all():
                idle={"sends": request("/healthz")})
 def test_cap_without_requests(sends):
     """Who asks for nothing makes room for those who do."""
-    def kind():
-        peer = server.connect()
+    def kind(own):
+        peer = server.connect(own=own)
         peer.sendall(sends)
         return peer
 
     with served(files=200) as server, contextlib.ExitStack() as stack:
-        full(stack, kind)
+        full(stack, kind, 5)
         begun = time.monotonic()
         harness.equal(server.get("/healthz")[0], 200, "one more")
         harness.check(time.monotonic() - begun < 6, "it had to wait")
         harness.equal(server.metric("netuki_http_over_cap_total"), 0,
                       "closed at once")
+
+
+@harness.cases(stalled={"after": 0}, stalled_long={"after": 4})
+def test_cap_of_all_is_shared(after):
+    """A few addresses with all the connections keep no machine out."""
+    with served({"big.bin": BIG}, files=200) as server, \
+            contextlib.ExitStack() as stack:
+        full(stack, lambda own: stalled(server, own=own))
+        machine = stack.enter_context(stalled(server, own="127.0.2.1"))
+        time.sleep(after)
+        for n in range(3):
+            # They try again meanwhile, and that gets them nothing.
+            for _ in range(20):
+                with contextlib.suppress(OSError):
+                    stack.enter_context(server.connect(own=f"127.0.1.{n}"))
+            begun = time.monotonic()
+            with server.connect(own=f"127.0.3.{n}") as peer:
+                peer.sendall(request("/loaders/big.bin"))
+                have = peer.recv(65536)
+                harness.check(time.monotonic() - begun < 1,
+                              "a download began late")
+                harness.equal(read_answer(peer, have)[1], contents(BIG),
+                              "it")
+        machine.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        harness.equal(read_answer(machine)[1], contents(BIG),
+                      "the one that began before them")
+
+
+def unread(server):
+    """Bytes that the kernel keeps for the server's clients."""
+    lines = Path("/proc/net/tcp6").read_text().splitlines()
+    lines += Path("/proc/net/tcp").read_text().splitlines()
+    fields = [line.split() for line in lines]
+    return sum(int(field[4].split(":")[0], 16) for field in fields
+               if field[1].endswith(f":{server.port:04X}"))
+
+
+def test_unread_bytes_are_bounded():
+    """What a few addresses do not read takes no memory from the others."""
+    most = 256 * MIB
+    with served({"big.bin": BIG}) as server, contextlib.ExitStack() as stack:
+        machines = [stack.enter_context(stalled(server, own=f"127.0.2.{n}"))
+                    for n in range(1, 9)]
+        strangers = [stack.enter_context(
+            stalled(server, own=f"127.0.1.{n % 3}")) for n in range(240)]
+        begun = time.monotonic()
+        time.sleep(1)
+        harness.check(unread(server) > most, f"{unread(server)} is too little")
+        while unread(server) > most:
+            harness.check(time.monotonic() - begun < 10, "it stays so")
+            time.sleep(0.1)
+        harness.check(unread(server) > most // 2, "more went than had to")
+        for peer in machines:
+            harness.equal(read_head(peer)[0], 200, "a machine")
 
 
 def test_cap_of_an_address():
