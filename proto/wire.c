@@ -46,7 +46,7 @@ uint16_t wire_get_u16(struct wire_reader *r)
 {
 	const uint8_t *p = wire_get_bytes(r, 2);
 
-	return p ? (uint16_t)(p[0] << 8 | p[1]) : 0;
+	return p ? (uint16_t)((uint32_t)p[0] << 8 | p[1]) : 0;
 }
 
 uint32_t wire_get_u32(struct wire_reader *r)
@@ -62,7 +62,7 @@ uint16_t wire_get_le16(struct wire_reader *r)
 {
 	const uint8_t *p = wire_get_bytes(r, 2);
 
-	return p ? (uint16_t)(p[1] << 8 | p[0]) : 0;
+	return p ? (uint16_t)((uint32_t)p[1] << 8 | p[0]) : 0;
 }
 
 uint32_t wire_get_le32(struct wire_reader *r)
