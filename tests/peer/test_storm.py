@@ -77,7 +77,7 @@ def descriptors(lab):
 def check_memory(grown, transfers):
     """Each transfer takes at most so much; some pieces of the file more."""
     print(f"# {grown / transfers:.0f} bytes for each transfer", flush=True)
-    if paths.BUILD.name != "san":
+    if paths.SLOW == 1:  # else the instruments have memory of their own
         harness.check(grown <= transfers * TRANSFER_BYTES + (512 << 10),
                       f"{grown} bytes for {transfers} transfers")
 
