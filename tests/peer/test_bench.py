@@ -528,6 +528,27 @@ def test_boots():
                       f"{who}: {slowest} s, and {group['last-byte']}")
 
 
+# Ways of each phase: iPXE's loader comes in windows, the script by one load
+# over HTTP, and the image in 14 windows.
+WAYS = {"dhcp": 2, "loader": 60, "ipxe": 2, "script": 4, "image": 30}
+
+
+def test_boots_with_delay():
+    """All that a machine sends and is sent is as late as it would be."""
+    with boots_lab() as (lab, inside):
+        _, group = figures(
+            lab.tmp, "dhcp://10.77.0.2", "--clients", CLIENTS, "--no-save",
+            "--mac", played(1, 0), "--delay", "5ms",
+            "--from", f"10.77.0.50-10.77.0.{49 + CLIENTS}", child=inside)
+        equal([group["completed"], group["timeouts"]], [CLIENTS, 0], "boots")
+        took = {p["phase"]: p["median"] for p in group["phases"]}
+        equal(list(took), list(WAYS), "phases")
+        for phase, ways in WAYS.items():
+            check(0.005 * ways <= took[phase] < 0.005 * ways + 2,
+                  f"{phase}: {ways} ways in {took[phase]} s")
+        check(took["dhcp"] < 0.5 and took["ipxe"] < 0.5, f"{took}")
+
+
 def test_boots_that_fail():
     """Who is given nothing, or not heard, fails at that phase."""
     with boots_lab() as (lab, inside):

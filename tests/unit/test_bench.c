@@ -84,7 +84,7 @@ static const struct {
 	{"boots and a file", DHCP, {.compare = URL}, "dhcp:// with"},
 	{"boots, compared", DHCP, {.compare = DHCP}, NULL},
 	{"boots, checked", DHCP, {.file = "f"}, "for one file"},
-	{"boots, delayed", DHCP, {.delay = "1ms"}, "for one file"},
+	{"boots, delayed", DHCP, {.delay = "1ms"}, NULL},
 	{"from", URL, {.from = "10.0.0.9-10.0.0.3"}, "not above"},
 };
 

@@ -49,6 +49,7 @@ struct machine {
 	size_t packet_len;
 	unsigned tries;
 	uint64_t again_ns, wait_ns;
+	struct bench_answer answer; /* on its way, if it is delayed */
 	/* While it loads. */
 	struct bench_client *tftp, *http;
 	struct bench_target target;
@@ -115,17 +116,34 @@ static void end_phase(struct bench_loop *loop, const struct machine *m)
 		(double)(bench_now_ns() - m->phase_ns) / 1e9);
 }
 
-static void send_packet(struct bench_loop *loop, struct machine *m)
+/* Until an answer comes, there is nothing to hear. */
+static void hold(struct bench_loop *loop, struct machine *m,
+	void (*then)(struct bench_loop *, struct bench_client *))
 {
-	m->tries++;
-	m->again_ns = loop->now_ns + m->wait_ns;
-	m->wait_ns *= 2;
+	if (loop->setup->delay_ns)
+		bench_loop_forget(loop, m->fd);
+	bench_loop_hold(loop, &m->base, loop->setup->delay_ns, then);
+}
+
+static void transmit(struct bench_loop *loop, struct bench_client *client)
+{
+	struct machine *m = machine_of(client);
+
+	bench_loop_watch(loop, m->fd, EPOLLIN, &m->base);
 	/*
 	 * That no socket listens there, which the network may have told of an
 	 * earlier one, says nothing: netukid has none on port 67.
 	 */
 	if (send(m->fd, m->packet, m->packet_len, MSG_NOSIGNAL) < 0)
 		(void)!send(m->fd, m->packet, m->packet_len, MSG_NOSIGNAL);
+}
+
+static void send_packet(struct bench_loop *loop, struct machine *m)
+{
+	m->tries++;
+	m->again_ns = bench_now_ns() + m->wait_ns;
+	m->wait_ns *= 2;
+	hold(loop, m, transmit);
 }
 
 /* To that port of the server, from the socket that there is. */
@@ -159,7 +177,6 @@ static void discover(
 	m->asking = true;
 	/* Not that of another round: netukid knows attempts by it. */
 	m->self.xid = (uint32_t)(bench_now_ns() >> 10) ^ m->base.number << 20;
-	bench_loop_watch(loop, m->fd, EPOLLIN, &m->base);
 	if (!call(loop, m, loop->target->url.port, NULL))
 		end(loop, m, strerror(errno));
 }
@@ -280,9 +297,10 @@ static void part_ended(
 	}
 }
 
-static void take_answer(struct bench_loop *loop, struct machine *m,
-	const struct bench_answer *answer)
+static void take_answer(struct bench_loop *loop, struct bench_client *client)
 {
+	struct machine *m = machine_of(client);
+	const struct bench_answer *answer = &m->answer;
 	char file[URL_MAX];
 
 	end_phase(loop, m);
@@ -308,11 +326,9 @@ static void take_answer(struct bench_loop *loop, struct machine *m,
 static void take_packet(struct bench_loop *loop, struct machine *m,
 	const uint8_t *data, size_t len)
 {
-	struct bench_answer answer;
-
 	if (bench_dhcp_read(&m->self, m->phase == BENCH_PHASE_REQUEST, data,
-		    len, &answer))
-		take_answer(loop, m, &answer);
+		    len, &m->answer))
+		hold(loop, m, take_answer);
 }
 
 /* One answer a turn: the socket may be another's after it. */
@@ -349,7 +365,7 @@ static void hear(struct bench_loop *loop, struct bench_client *ear)
 		if (number >= loop->n_clients)
 			continue;
 		m = machine_of(bench_loop_client(loop, number));
-		if (m->asking)
+		if (m->asking && !m->base.then)
 			take_packet(loop, m, data, (size_t)n);
 	}
 }
@@ -377,7 +393,7 @@ static void tick(
 		m->tftp->kind->tick(loop, m->tftp, now_ns);
 	else if (m->http->loading)
 		m->http->kind->tick(loop, m->http, now_ns);
-	if (!m->asking || now_ns < m->again_ns)
+	if (!m->asking || m->base.then || now_ns < m->again_ns)
 		return;
 	loop->figures->tftp.timeouts++;
 	if (m->tries < TRIES) {
@@ -441,6 +457,7 @@ static void close_machine(struct bench_loop *loop, struct bench_client *client)
 	struct bench_client *parts[] = {m->tftp, m->http};
 
 	stop_asking(m);
+	bench_loop_let_go(client);
 	for (size_t i = 0; i < 2; i++) {
 		if (!parts[i])
 			continue;
@@ -462,6 +479,7 @@ static void forget(struct bench_client *client)
 const struct bench_kind bench_boot = {
 	.client_size = sizeof(struct machine),
 	.begin = listen_for_all,
+	.release = bench_tftp_release,
 	.load = load,
 	.ready = ready,
 	.tick = tick,

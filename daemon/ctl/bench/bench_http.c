@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "daemon/ctl/bench/bench_loop.h"
@@ -57,10 +56,6 @@ struct player {
 	bool has_size;
 	uint64_t size, at, left; /* of the body */
 	uint64_t heard_ns;
-	/* While something is delayed: what then; the socket is not watched. */
-	void (*then)(struct bench_loop *loop, struct player *p);
-	int timer;
-	bool has_timer;
 	uint64_t window, room; /* what of it has not come yet */
 	uint64_t window_ns;    /* when it began to come */
 	size_t head_len;
@@ -100,42 +95,11 @@ static void close_socket(struct player *p)
 
 /* Go on after so long; without a delay at once. */
 static void hold(struct bench_loop *loop, struct player *p, uint64_t ns,
-	void (*then)(struct bench_loop *, struct player *))
+	void (*then)(struct bench_loop *, struct bench_client *))
 {
-	const struct itimerspec due = {
-		.it_value = {(time_t)(ns / SECOND), (long)(ns % SECOND)}};
-
-	if (!ns) {
-		then(loop, p);
-		return;
-	}
-	if (!p->has_timer) {
-		p->timer = timerfd_create(
-			CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-		if (p->timer < 0) {
-			perror("netukictl: --delay");
-			bench_loop_break(loop);
-			return;
-		}
-		p->has_timer = true;
-		bench_loop_watch(loop, p->timer, EPOLLIN, &p->base);
-	}
-	if (p->has_socket)
-		epoll_ctl(loop->epoll, EPOLL_CTL_DEL, p->fd, NULL);
-	p->then = then;
-	timerfd_settime(p->timer, 0, &due, NULL);
-}
-
-/* The time is over? */
-static void go_on(struct bench_loop *loop, struct player *p)
-{
-	void (*then)(struct bench_loop *, struct player *) = p->then;
-	uint64_t times;
-
-	if (read(p->timer, &times, sizeof(times)) != sizeof(times))
-		return;
-	p->then = NULL;
-	then(loop, p);
+	if (ns && p->has_socket)
+		bench_loop_forget(loop, p->fd);
+	bench_loop_hold(loop, &p->base, ns, then);
 }
 
 /* What was not watched while it was held. */
@@ -145,8 +109,10 @@ static void watch_again(struct bench_loop *loop, struct player *p)
 		bench_loop_watch(loop, p->fd, EPOLLIN, &p->base);
 }
 
-static void end_whole(struct bench_loop *loop, struct player *p)
+static void end_whole(struct bench_loop *loop, struct bench_client *client)
 {
+	struct player *p = player_of(client);
+
 	if (p->close_after || !loop->setup->keep_alive)
 		close_socket(p);
 	else
@@ -217,15 +183,19 @@ static void ask(struct bench_loop *loop, struct player *p)
 		end(loop, p, strerror(errno));
 }
 
-static void ask_there(struct bench_loop *loop, struct player *p)
+static void ask_there(struct bench_loop *loop, struct bench_client *client)
 {
+	struct player *p = player_of(client);
+
 	watch_again(loop, p);
 	ask(loop, p);
 }
 
 /* The connection is there. */
-static void begin(struct bench_loop *loop, struct player *p)
+static void begin(struct bench_loop *loop, struct bench_client *client)
 {
+	struct player *p = player_of(client);
+
 	lose(loop, p->fd);
 	bench_loop_watch(loop, p->fd, EPOLLIN, &p->base);
 	p->window = FIRST_WINDOW;
@@ -239,8 +209,9 @@ static void connected(struct bench_loop *loop, struct player *p)
 	hold(loop, p, 2 * loop->setup->delay_ns, begin);
 }
 
-static void dial(struct bench_loop *loop, struct player *p)
+static void dial(struct bench_loop *loop, struct bench_client *client)
 {
+	struct player *p = player_of(client);
 	const union bench_address *to = &p->base.target->address;
 
 	if (connect(p->fd, &to->any, bench_address_len(to)) == 0)
@@ -251,8 +222,9 @@ static void dial(struct bench_loop *loop, struct player *p)
 		end(loop, p, strerror(errno));
 }
 
-static void call(struct bench_loop *loop, struct player *p)
+static void call(struct bench_loop *loop, struct bench_client *client)
 {
+	struct player *p = player_of(client);
 	int mss = SEGMENT + TCP_HEADER - 20;
 
 	p->fd = bench_socket(loop->setup, p->base.target, p->base.number);
@@ -278,7 +250,7 @@ static void load(struct bench_loop *loop, struct bench_client *client)
 	p->has_size = false;
 	p->heard_ns = p->base.begun_ns;
 	if (!p->has_socket) {
-		call(loop, p);
+		call(loop, &p->base);
 		return;
 	}
 	p->used_before = true;
@@ -321,8 +293,10 @@ static void finish(struct bench_loop *loop, struct player *p)
 }
 
 /* The next window comes a round trip after the last one began to. */
-static void open_window(struct bench_loop *loop, struct player *p)
+static void open_window(struct bench_loop *loop, struct bench_client *client)
 {
+	struct player *p = player_of(client);
+
 	watch_again(loop, p);
 	p->window = p->window < LAST_WINDOW / 2 ? 2 * p->window : LAST_WINDOW;
 	p->room = p->window;
@@ -409,7 +383,7 @@ static void hung_up(struct bench_loop *loop, struct player *p, int err)
 {
 	if (p->phase == PHASE_HEAD && p->used_before && !p->head_len) {
 		close_socket(p);
-		call(loop, p);
+		call(loop, &p->base);
 		return;
 	}
 	end(loop, p, err ? strerror(err) : "the server hangs up in the middle");
@@ -458,10 +432,6 @@ static void ready(struct bench_loop *loop, struct bench_client *client)
 {
 	struct player *p = player_of(client);
 
-	if (p->then) {
-		go_on(loop, p);
-		return;
-	}
 	p->heard_ns = 0; /* just now: the next tick tells when */
 	switch (p->phase) {
 	case PHASE_CONNECT:
@@ -502,10 +472,7 @@ static void close_client(struct bench_loop *loop, struct bench_client *client)
 
 	(void)loop;
 	close_socket(p);
-	if (p->has_timer)
-		close(p->timer);
-	p->has_timer = false;
-	p->then = NULL;
+	bench_loop_let_go(client);
 }
 
 const struct bench_kind bench_http = {

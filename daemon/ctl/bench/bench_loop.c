@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -118,6 +119,56 @@ void bench_loop_watch(struct bench_loop *loop, int fd, unsigned events,
 	}
 }
 
+void bench_loop_forget(struct bench_loop *loop, int fd)
+{
+	epoll_ctl(loop->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
+void bench_loop_hold(struct bench_loop *loop, struct bench_client *client,
+	uint64_t ns, void (*then)(struct bench_loop *, struct bench_client *))
+{
+	const struct itimerspec due = {
+		.it_value = {(time_t)(ns / SECOND), (long)(ns % SECOND)}};
+
+	if (!ns) {
+		then(loop, client);
+		return;
+	}
+	if (!client->has_timer) {
+		client->timer = timerfd_create(
+			CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+		if (client->timer < 0) {
+			perror("netukictl: --delay");
+			bench_loop_break(loop);
+			return;
+		}
+		client->has_timer = true;
+		bench_loop_watch(loop, client->timer, EPOLLIN, client);
+	}
+	client->then = then;
+	timerfd_settime(client->timer, 0, &due, NULL);
+}
+
+void bench_loop_let_go(struct bench_client *client)
+{
+	if (client->has_timer)
+		close(client->timer);
+	client->has_timer = false;
+	client->then = NULL;
+}
+
+/* Its timer is over? */
+static void go_on(struct bench_loop *loop, struct bench_client *client)
+{
+	void (*then)(struct bench_loop *, struct bench_client *) = client->then;
+	uint64_t times;
+
+	if (read(client->timer, &times, sizeof(times)) != sizeof(times))
+		return;
+	client->then = NULL;
+	then(loop, client);
+}
+
 static void show_progress(const struct bench_loop *loop, uint64_t begun_ns)
 {
 	double s = (double)(bench_now_ns() - begun_ns) / 1e9;
@@ -185,7 +236,9 @@ static void go_round(struct bench_loop *loop)
 			struct bench_client *client = events[i].data.ptr;
 
 			/* Whoever pauses is told of nothing but an end. */
-			if (client->loading)
+			if (client->then)
+				go_on(loop, client);
+			else if (client->loading)
 				client->kind->ready(loop, client);
 			else
 				client->kind->close(loop, client);

@@ -23,6 +23,10 @@ struct bench_client {
 	bool loading;
 	uint64_t begun_ns;
 	uint64_t due_ns; /* of the next load, while it pauses */
+	/* What it does when its timer is over; see bench_loop_hold(). */
+	void (*then)(struct bench_loop *loop, struct bench_client *client);
+	int timer;
+	bool has_timer;
 };
 
 struct bench_kind {
@@ -51,6 +55,8 @@ struct bench_kind {
 extern const struct bench_kind bench_tftp, bench_http, bench_boot;
 /* Is there a firmware of this name that loads over HTTP? */
 bool bench_http_plays(const char *name);
+/* What bench_tftp holds, of parts, too: a `release`. */
+uint64_t bench_tftp_release(struct bench_loop *loop, uint64_t now_ns);
 /* How the machine of this name loads by TFTP; NULL: there is none. */
 const struct tftp_firmware *bench_boot_firmware(const char *name);
 
@@ -93,6 +99,15 @@ void bench_loop_end(
 void bench_loop_break(struct bench_loop *loop);
 void bench_loop_watch(struct bench_loop *loop, int fd, unsigned events,
 	struct bench_client *client);
+void bench_loop_forget(struct bench_loop *loop, int fd);
+/*
+ * Go on after so long; at once if that is nothing. Meanwhile the client has no
+ * socket that is watched.
+ */
+void bench_loop_hold(struct bench_loop *loop, struct bench_client *client,
+	uint64_t ns, void (*then)(struct bench_loop *, struct bench_client *));
+/* It holds nothing any more. */
+void bench_loop_let_go(struct bench_client *client);
 /* Has this packet got lost? */
 bool bench_loop_loses(struct bench_loop *loop);
 

@@ -144,10 +144,10 @@ static const char *take_boots(
 		if (s->target[i].url.scheme != URL_SCHEME_DHCP)
 			return "boots are compared with boots: dhcp:// with "
 			       "dhcp://";
-	if (s->delay_ns || s->missing || s->keep_alive || s->unchecked ||
-		args->file || args->sha256)
-		return "--delay, --missing, --keep-alive, --no-check, --file "
-		       "and --sha256 are for one file, not for boots";
+	if (s->missing || s->keep_alive || s->unchecked || args->file ||
+		args->sha256)
+		return "--missing, --keep-alive, --no-check, --file and "
+		       "--sha256 are for one file, not for boots";
 	s->unchecked = true; /* each machine may get another */
 	return take_mac(args->mac, s);
 }

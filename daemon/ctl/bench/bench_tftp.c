@@ -27,6 +27,7 @@ struct player {
 struct bench_held {
 	struct bench_held *next;
 	struct player *to;
+	const struct bench_target *target;
 	uint64_t due_ns;
 	int fd;
 	unsigned sockets;
@@ -85,6 +86,7 @@ static void transmit(const struct bench_target *target, int fd,
 static void put(struct bench_loop *loop, struct player *p, bool to_service)
 {
 	const struct bench_held what = {.fd = p->fd,
+		.target = p->base.target,
 		.to_service = to_service,
 		.len = p->tftp.packet_len};
 
@@ -315,14 +317,14 @@ static void let_go(struct bench_loop *loop, struct bench_held *held)
 	else if (loop->is_broken || (held->to_service && !loop->running))
 		return;
 	else if (!held->to)
-		transmit(loop->target, held->fd, held->data, held->len,
+		transmit(held->target, held->fd, held->data, held->len,
 			held->to_service);
 	else if (held->to->has_socket && held->to->sockets == held->sockets &&
 		 tftp_parse_packet(held->data, held->len, &packet))
 		take(loop, held->to, &packet);
 }
 
-static uint64_t release(struct bench_loop *loop, uint64_t now_ns)
+uint64_t bench_tftp_release(struct bench_loop *loop, uint64_t now_ns)
 {
 	struct bench_held *held;
 
@@ -486,5 +488,5 @@ const struct bench_kind bench_tftp = {
 	.ready = ready,
 	.tick = tick,
 	.close = close_client,
-	.release = release,
+	.release = bench_tftp_release,
 };
