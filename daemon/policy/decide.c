@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proto/wire.h"
+#include "daemon/policy/decide_url.h"
 
 static void set_mode(struct config_resolved *set,
 	struct decide_override *override, enum config_mode mode, const char *by)
@@ -60,14 +60,6 @@ void decide_settings(const struct decide_world *world,
 	}
 }
 
-void decide_client_id(const struct client *client, char ret[UUID_TEXT_LEN])
-{
-	if (client->has_mac)
-		mac_format(&client->mac, '-', ret);
-	else
-		uuid_format(&client->uuid, ret);
-}
-
 bool decide_is_elsewhere(const struct config_resolved *set)
 {
 	return set->image && strchr(set->image, '/');
@@ -99,42 +91,6 @@ static const char *base_name(const char *path)
 	const char *slash = strrchr(path, '/');
 
 	return slash ? slash + 1 : path;
-}
-
-/* "http://A.B.C.D[:PORT]", or what the configuration says. */
-static void put_base(struct wire_writer *w, const struct config *config,
-	const struct client *client)
-{
-	if (config->http.base_url) {
-		wire_put_text(w, config->http.base_url);
-		return;
-	}
-	wire_put_text(w, "http://");
-	if (client->server6)
-		wire_put_text(w, client->server6);
-	else
-		wire_put_ipv4(w, client->server);
-	if (config->http.port != 80) {
-		wire_put_text(w, ":");
-		wire_put_dec(w, config->http.port);
-	}
-}
-
-/* A name as a part of a URL's path. */
-static void put_escaped(struct wire_writer *w, const char *name)
-{
-	for (const unsigned char *p = (const void *)name; *p; p++) {
-		bool plain = (*p >= 'a' && *p <= 'z') ||
-			     (*p >= 'A' && *p <= 'Z') ||
-			     (*p >= '0' && *p <= '9') || strchr("-._~:+@", *p);
-
-		if (plain) {
-			wire_put_u8(w, *p);
-		} else {
-			wire_put_text(w, "%");
-			wire_put_hex(w, *p, 2);
-		}
-	}
 }
 
 const char *decide_why_not_pinned(
@@ -176,43 +132,6 @@ const char *decide_splice(const struct image *image,
 	return *ret_why ? NULL : ret;
 }
 
-/* "ID" of machines/ID: what finds the same machine again. */
-static void put_machine_id(struct wire_writer *w, const struct client *client,
-	const struct plan *plan)
-{
-	const char *by = plan->matched_by;
-	char id[UUID_TEXT_LEN];
-
-	if (plan->machine && by && strcmp(by, "serial") == 0 &&
-		!strchr(plan->machine->name, '/')) {
-		put_escaped(w, plan->machine->name);
-		return;
-	}
-	if (by && strcmp(by, "uuid") == 0)
-		uuid_format(&client->uuid, id);
-	else
-		decide_client_id(client, id);
-	wire_put_text(w, id);
-}
-
-/*
- * While boot-once or `alternate` waits for the last byte of this boot's image,
- * its name says whose it is: an address may be a relay's or unknown.
- */
-static void put_image_path(struct wire_writer *w, const struct client *client,
-	const struct plan *plan, bool spliced)
-{
-	/* A pin is looked at again when the image is asked for. */
-	if (spliced || plan->override.once || plan->override.alternate ||
-		plan->set.sha256) {
-		wire_put_text(w, "machines/");
-		put_machine_id(w, client, plan);
-		wire_put_text(w, "/");
-	} else {
-		wire_put_text(w, "images/");
-	}
-}
-
 static bool finish(struct wire_writer *w, struct plan *plan)
 {
 	if (wire_terminate(w))
@@ -243,9 +162,9 @@ static void give_loader(const struct decide_world *world,
 	plan->reason = reason;
 	wire_writer_init(&w, plan->file, sizeof(plan->file));
 	if (client->firmware == PXE_FIRMWARE_HTTP) {
-		put_base(&w, world->config, client);
+		decide_url_put_base(&w, world->config, client);
 		wire_put_text(&w, "/loaders/");
-		put_escaped(&w, base_name(plan->loader));
+		decide_url_put_name(&w, base_name(plan->loader));
 	} else {
 		wire_put_text(&w, base_name(plan->loader));
 	}
@@ -273,12 +192,12 @@ static void give_image(const struct decide_world *world,
 	plan->reason = reason;
 	wire_writer_init(&w, plan->file, sizeof(plan->file));
 	if (client->firmware == PXE_FIRMWARE_HTTP) {
-		put_base(&w, world->config, client);
+		decide_url_put_base(&w, world->config, client);
 		wire_put_text(&w, "/");
 	}
-	put_image_path(&w, client, plan, spliced);
+	decide_url_put_folder(&w, client, plan, spliced);
 	if (client->firmware == PXE_FIRMWARE_HTTP)
-		put_escaped(&w, plan->image->name);
+		decide_url_put_name(&w, plan->image->name);
 	else
 		wire_put_text(&w, plan->image->name);
 	finish(&w, plan);
@@ -304,7 +223,7 @@ static void give_script_url(const struct decide_world *world,
 	plan->kind = PLAN_SCRIPT;
 	plan->reason = "iPXE: a script";
 	wire_writer_init(&w, plan->file, sizeof(plan->file));
-	put_base(&w, world->config, client);
+	decide_url_put_base(&w, world->config, client);
 	wire_put_text(&w, "/ipxe/");
 	decide_client_id(client, id);
 	wire_put_text(&w, id);
@@ -330,7 +249,7 @@ static void go_local(const struct decide_world *world,
 	wire_writer_init(&w, plan->file, sizeof(plan->file));
 	if (client->firmware == PXE_FIRMWARE_HTTP) {
 		/* A URL that is not there ends HTTP Boot at once. */
-		put_base(&w, world->config, client);
+		decide_url_put_base(&w, world->config, client);
 		wire_put_text(&w, "/local.efi");
 		finish(&w, plan);
 	} else if (client->firmware == PXE_FIRMWARE_IPXE) {
@@ -452,148 +371,4 @@ void decide(const struct decide_world *world, const struct client *client,
 		return;
 	}
 	decide_firmware(world, client, ret);
-}
-
-/* "http://BASE/images/NAME" and what follows it. */
-static bool put_url(const struct decide_world *world,
-	const struct client *client, const struct plan *plan, bool spliced,
-	const char *part, char ret[PLAN_FILE_MAX])
-{
-	struct wire_writer w;
-
-	wire_writer_init(&w, ret, PLAN_FILE_MAX);
-	put_base(&w, world->config, client);
-	wire_put_text(&w, "/");
-	put_image_path(&w, client, plan, spliced);
-	put_escaped(&w, plan->image->name);
-	/* The parts of one boot shall be of one version of the image. */
-	if (*part && *plan->image->version_tag) {
-		wire_put_text(&w, "@v-");
-		wire_put_text(&w, plan->image->version_tag);
-	}
-	wire_put_text(&w, part);
-	return wire_terminate(&w) != NULL;
-}
-
-static void say(
-	struct script_plan *ret, const struct plan *plan, const char *problem)
-{
-	ret->script = (struct ipxe_script){
-		.kind = IPXE_SCRIPT_SAY,
-		.title = ret->title,
-		.message = ret->message,
-	};
-	snprintf(ret->message, sizeof(ret->message), "%s%s%s",
-		plan->set.image ? plan->set.image : "",
-		plan->set.image ? ": " : "", problem);
-}
-
-static void script_kernel(const struct decide_world *world,
-	const struct client *client, const struct plan *plan,
-	struct script_plan *ret)
-{
-	const char *problem = image_why_not_bios(plan->image);
-	uint32_t max = plan->image->kernel.cmdline_max;
-
-	if (!problem && !ipxe_cmdline_is_safe(ret->cmdline, &problem))
-		;
-	else if (!problem && max && strlen(ret->cmdline) > max)
-		problem = "the command line is too long for this kernel";
-	if (problem) {
-		say(ret, plan, problem);
-		return;
-	}
-	ret->script = (struct ipxe_script){
-		.kind = IPXE_SCRIPT_KERNEL,
-		.title = ret->title,
-		.url = ret->url,
-		.cmdline = ret->cmdline,
-	};
-	if (decide_has_initrd(plan->image))
-		ret->script.initrd = ret->initrd;
-	if (!put_url(world, client, plan, false, "/linux", ret->url) ||
-		!put_url(world, client, plan, false, "/initrd", ret->initrd))
-		say(ret, plan, "its URL is too long");
-}
-
-/* What the image carries is not known: `cmdline` is all, or nothing. */
-static void script_url(const struct plan *plan, struct script_plan *ret)
-{
-	const char *problem;
-
-	ret->script = (struct ipxe_script){
-		.kind = IPXE_SCRIPT_CHAIN,
-		.title = ret->title,
-		.url = plan->set.image,
-		.cmdline = *plan->set.cmdline ? plan->set.cmdline : NULL,
-	};
-	if (!ipxe_cmdline_is_safe(plan->set.cmdline, &problem))
-		say(ret, plan, problem);
-}
-
-static void script_chain(const struct decide_world *world,
-	const struct client *client, const struct plan *plan,
-	struct script_plan *ret)
-{
-	const char *problem = image_why_not_efi(plan->image, client->arch);
-	const char *unsafe;
-	bool spliced = false;
-
-	if (problem) {
-		say(ret, plan, problem);
-		return;
-	}
-	ret->script = (struct ipxe_script){
-		.kind = IPXE_SCRIPT_CHAIN,
-		.title = ret->title,
-		.url = ret->url,
-	};
-	if (*plan->set.cmdline) {
-		if (ipxe_cmdline_is_safe(ret->cmdline, &unsafe)) {
-			ret->script.cmdline = ret->cmdline;
-		} else {
-			/* What iPXE would change goes into the file. */
-			problem =
-				image_why_not_splice(plan->image, ret->cmdline);
-			if (problem) {
-				say(ret, plan, unsafe);
-				return;
-			}
-			spliced = true;
-		}
-	}
-	if (!put_url(world, client, plan, spliced, "", ret->url))
-		say(ret, plan, "its URL is too long");
-}
-
-void decide_script(const struct decide_world *world,
-	const struct client *client, const struct plan *plan,
-	struct script_plan *ret)
-{
-	memset(ret, 0, sizeof(*ret));
-	snprintf(ret->title, sizeof(ret->title), "%s for %s",
-		plan->set.mode == CONFIG_MODE_LOCAL ? "its own disk"
-		: plan->set.image		    ? plan->set.image
-						    : "nothing",
-		plan->machine ? plan->machine->name : "an unknown machine");
-	if (plan->set.mode == CONFIG_MODE_LOCAL) {
-		ret->script = (struct ipxe_script){
-			.kind = IPXE_SCRIPT_LOCAL,
-			.title = ret->title,
-		};
-		return;
-	}
-	if (plan->kind == PLAN_SILENCE)
-		say(ret, plan, plan->reason);
-	else if (plan->image_problem)
-		say(ret, plan, plan->image_problem);
-	else if (decide_is_elsewhere(&plan->set))
-		script_url(plan, ret);
-	else if (!decide_cmdline(plan->image, &plan->set, ret->cmdline))
-		say(ret, plan, "the command line is too long");
-	else if (client->arch == ARCH_BIOS)
-		script_kernel(world, client, plan, ret);
-	else
-		script_chain(world, client, plan, ret);
-	ret->script.vlan = (uint16_t)plan->set.vlan;
 }
