@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <netinet/in.h>
@@ -14,14 +13,14 @@
 
 #include "daemon/base/socket.h"
 #include "daemon/base/turn.h"
+#include "daemon/dhcp/dhcp_filter.h"
 #include "daemon/netuki.h"
 #include "proto/ipv4.h"
 
-#define BATCH	   32
-#define PACKET_MAX 2048
+#define BATCH 32
 
 struct slot {
-	uint8_t in[PACKET_MAX];
+	uint8_t in[DHCP_FILTER_PACKET_MAX];
 	struct sockaddr_ll from;
 	struct iovec iov_in;
 	struct dhcp_reply_packet reply;
@@ -41,37 +40,6 @@ struct dhcp_packet {
 	struct slot slot[BATCH];
 	struct mmsghdr in[BATCH], out[BATCH];
 };
-
-/*
- * UDP, whole, and either a BOOTREQUEST to the server's port or a BOOTREPLY to
- * the client's. Offsets count from the IP header; `op` follows UDP's.
- */
-static int attach_filter(int fd, uint16_t port)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 11),
-		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 6),
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x3fff, 9, 0),
-		BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
-		BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port, 3, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port + 1u, 0, 5),
-		BPF_STMT(BPF_LD | BPF_B | BPF_IND, 8),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, DHCP_OP_REPLY, 2, 3),
-		BPF_STMT(BPF_LD | BPF_B | BPF_IND, 8),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, DHCP_OP_REQUEST, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, PACKET_MAX),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-	};
-	struct sock_fprog program = {
-		.len = sizeof(code) / sizeof(*code),
-		.filter = code,
-	};
-
-	return setsockopt(
-		fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
-}
 
 /* A reply as a message of the raw socket. False: there is none to send. */
 static bool prepare(
@@ -186,7 +154,7 @@ static int open_ear(uint16_t port)
 		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (attach_filter(fd, port) ||
+	if (dhcp_filter_attach(fd, port, NULL, 0) ||
 		bind(fd, (struct sockaddr *)&all, sizeof(all))) {
 		int err = -errno;
 

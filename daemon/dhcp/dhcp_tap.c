@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <stdbool.h>
@@ -12,10 +11,10 @@
 #include <unistd.h>
 
 #include "daemon/base/worker.h"
+#include "daemon/dhcp/dhcp_filter.h"
 #include "daemon/dhcp/dhcp_packet.h"
 #include "proto/ipv4.h"
 
-#define PACKET_MAX 2048
 /* Of experiments (IEEE 802): such frames do not come, so it sees nothing. */
 #define ETH_P_NOTHING 0x88b5
 
@@ -23,6 +22,7 @@ enum phase { PHASE_IDLE, PHASE_LISTENING, PHASE_RESTING };
 
 struct dhcp_tap {
 	int fd;
+	uint16_t port; /* the server's */
 	struct worker *worker;
 	struct event *readable, *next;
 	struct dhcp_tap_calls calls;
@@ -45,42 +45,24 @@ static int bind_to(int fd, uint16_t protocol)
 	return bind(fd, (struct sockaddr *)&to, sizeof(to));
 }
 
-/*
- * A whole UDP datagram that leaves this host from the DHCP server's port for
- * a client's, with a BOOTREPLY in it, and not one of ours.
- */
+/* Of DHCP's packets those that leave this host, and are not ours. */
 static int attach_filter(int fd, uint16_t port)
 {
-	struct sock_filter code[] = {
+	static const struct sock_filter head[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 			(uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 16),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 			(uint32_t)(SKF_AD_OFF + SKF_AD_PROTOCOL)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 14),
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 12),
-		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 6),
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x3fff, 10, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPV4_UDP_ID, 8, 0),
-		BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
-		BPF_STMT(BPF_LD | BPF_H | BPF_IND, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port, 0, 5),
-		BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port + 1u, 0, 3),
-		BPF_STMT(BPF_LD | BPF_B | BPF_IND, 8),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, DHCP_OP_REPLY, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, PACKET_MAX),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPV4_UDP_ID, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
-	struct sock_fprog program = {
-		.len = sizeof(code) / sizeof(*code),
-		.filter = code,
-	};
 
-	return setsockopt(
-		fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+	return dhcp_filter_attach(fd, port, head, sizeof(head) / sizeof(*head));
 }
 
 static void work(void *arg)
@@ -145,7 +127,7 @@ void dhcp_tap_wake(struct dhcp_tap *tap)
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct dhcp_tap *tap = arg;
-	uint8_t packet[PACKET_MAX];
+	uint8_t packet[DHCP_FILTER_PACKET_MAX];
 	struct sockaddr_ll from;
 	socklen_t from_len = sizeof(from);
 	struct ipv4_udp udp;
@@ -153,7 +135,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		(struct sockaddr *)&from, &from_len);
 
 	(void)what;
-	if (n > 0 && ipv4_parse_udp(packet, (size_t)n, &udp))
+	if (n > 0 && ipv4_parse_udp(packet, (size_t)n, &udp) &&
+		udp.src_port == tap->port && udp.dst_port == tap->port + 1)
 		tap->calls.reply(tap->calls.arg,
 			&(struct dhcp_heard){
 				.data = udp.data,
@@ -174,6 +157,7 @@ int dhcp_tap_new(struct event_base *base, struct worker *worker, uint16_t port,
 
 	if (!tap)
 		return -ENOMEM;
+	tap->port = port;
 	tap->worker = worker;
 	tap->calls = *calls;
 	/* Protocol 0: nothing comes in before the filter is there. */
