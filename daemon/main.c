@@ -341,10 +341,10 @@ static void stop(struct netuki *netuki)
 	boot_once_free(netuki->boot_once);
 	timeline_free(netuki->timeline);
 	images_free(netuki->images);
+	loaders_free(netuki->loaders);
 	worker_free(netuki->worker);
 	history_free(netuki->history);
 	state_free(netuki->state);
-	loaders_free(netuki->loaders);
 	netifs_free(netuki->netifs);
 	watcher_free(netuki->watcher);
 	clients_free(netuki->clients);

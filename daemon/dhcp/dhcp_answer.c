@@ -6,6 +6,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/netif.h"
+#include "daemon/images/loaders.h"
 #include "daemon/policy/clients.h"
 
 #define DHCP_CLIENT_PORT 68
@@ -156,6 +157,9 @@ static size_t build(struct dhcp_answerer *s, struct asked *a, uint8_t *out)
 		plan_form_name(reply.form));
 	if (a->plan.warning && log_allow(&s->limit))
 		log_warn("%s: %s", a->plan.file, a->plan.warning);
+	if (a->plan.kind == PLAN_LOADER)
+		loaders_expect(
+			s->netuki->loaders, s->netuki->worker, a->plan.loader);
 	if (offer)
 		s->counts.offers++;
 	else

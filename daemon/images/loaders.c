@@ -4,17 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/clock.h"
 #include "daemon/images/images.h"
 
 /* One an architecture, and those of groups and machines. */
 #define LOADERS_MAX 256
 
+/* So long a loader that was looked for in vain is told to be not there. */
+#define MISSING_US 10000000
+
 struct loader {
 	char *path;
-	const char *name;  /* its last part */
-	struct file *file; /* NULL: it was not there yet */
-	struct view *view; /* of the file; NULL: not asked for yet */
-	char *signer;	   /* NULL: it is not signed */
+	const char *name;	/* its last part */
+	struct file *file;	/* NULL: it was not there yet */
+	struct view *view;	/* of the file; NULL: not asked for yet */
+	char *signer;		/* NULL: it is not signed */
+	struct worker_job *job; /* NULL: no look at the path is under way */
+	uint64_t missing_us;	/* when a look found nothing; or 0 */
 };
 
 struct loaders {
@@ -29,23 +35,26 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* BIOS loaders are no EFI files, and cannot be signed. */
-static void find_signer(struct loader *loader)
+/*
+ * By whom it is signed; NULL: it is not. BIOS loaders are no EFI files, and
+ * cannot be.
+ */
+static char *find_signer(const struct file *file)
 {
-	uint64_t size = file_size(loader->file);
+	uint64_t size = file_size(file);
 	size_t len = size < UKI_HEAD ? (size_t)size : UKI_HEAD;
 	uint8_t *head = malloc(UKI_HEAD);
 	char name[IMAGE_SIGNER_MAX];
 	struct uki_error why;
+	char *signer = NULL;
 	struct uki uki;
 
-	free(loader->signer);
-	loader->signer = NULL;
-	if (head && file_read(loader->file, head, len, 0) == 0 &&
+	if (head && file_read(file, head, len, 0) == 0 &&
 		uki_parse(head, len, size, &uki, &why) && uki.cert_size &&
-		image_read_signer(loader->file, &uki, name, &why) == 0)
-		loader->signer = strdup(name);
+		image_read_signer(file, &uki, name, &why) == 0)
+		signer = strdup(name);
 	free(head);
+	return signer;
 }
 
 /* What collecting them needs. */
@@ -109,7 +118,7 @@ static void add(
 	}
 	loader->name = base_name(loader->path);
 	if (loader->file)
-		find_signer(loader);
+		loader->signer = find_signer(loader->file);
 	loaders->n++;
 }
 
@@ -143,6 +152,7 @@ void loaders_free(struct loaders *loaders)
 	if (!loaders)
 		return;
 	for (size_t i = 0; i < loaders->n; i++) {
+		worker_cancel(loaders->loader[i].job);
 		view_unref(loaders->loader[i].view);
 		file_unref(loaders->loader[i].file);
 		free(loaders->loader[i].path);
@@ -151,41 +161,137 @@ void loaders_free(struct loaders *loaders)
 	free(loaders);
 }
 
-struct view *loaders_view(
-	struct loaders *loaders, const char *name, const char **ret_why)
+/* Takes both over. */
+static void take(struct loader *loader, struct file *file, char *signer)
 {
-	for (size_t i = 0; i < loaders->n; i++) {
-		struct loader *loader = &loaders->loader[i];
-		struct file *fresh;
-		struct stat st;
+	file_unref(loader->file);
+	view_unref(loader->view);
+	free(loader->signer);
+	loader->file = file;
+	loader->view = NULL;
+	loader->signer = signer;
+}
 
-		if (strcmp(loader->name, name) != 0)
-			continue;
-		if ((!loader->file || stat(loader->path, &st) < 0 ||
-			    !file_is_at(loader->file, &st)) &&
-			file_open(loader->path, &fresh) == 0) {
-			file_unref(loader->file);
-			loader->file = fresh;
-			find_signer(loader);
-			view_unref(loader->view);
-			loader->view = NULL;
-		}
-		if (!loader->file)
-			break;
-		/* One for all: by that TFTP knows what it has read already. */
-		if (!loader->view) {
-			loader->view = view_new("application/efi");
-			if (!loader->view) {
-				*ret_why = NULL;
-				return NULL;
-			}
-			view_add_file(loader->view, loader->file, 0,
-				file_size(loader->file));
-		}
-		return view_ref(loader->view);
-	}
-	*ret_why = "no such file";
+/* A look at what is at a loader's path now, which may wait for a server. */
+struct look {
+	struct loader *loader; /* the loop's alone */
+	char *path;
+	struct file *file; /* NULL: it could not be opened */
+	char *signer;
+};
+
+static void look_work(void *arg)
+{
+	struct look *look = arg;
+
+	if (file_open(look->path, &look->file) == 0)
+		look->signer = find_signer(look->file);
+}
+
+static void look_done(void *arg)
+{
+	struct look *look = arg;
+	struct loader *loader = look->loader;
+
+	loader->job = NULL;
+	loader->missing_us = look->file ? 0 : clock_us();
+	if (!look->file || (loader->file && file_is_at(loader->file,
+						    file_stat(look->file))))
+		return;
+	take(loader, look->file, look->signer);
+	look->file = NULL;
+	look->signer = NULL;
+}
+
+static void look_drop(void *arg)
+{
+	struct look *look = arg;
+
+	file_unref(look->file);
+	free(look->signer);
+	free(look->path);
+	free(look);
+}
+
+static void start_look(struct loader *loader, struct worker *worker)
+{
+	struct look *look = calloc(1, sizeof(*look));
+	struct worker_task task = {look_work, look_done, look_drop, look};
+
+	if (!look)
+		return;
+	look->loader = loader;
+	look->path = strdup(loader->path);
+	if (look->path)
+		loader->job = worker_start_slow(worker, &task);
+	if (!loader->job)
+		look_drop(look);
+}
+
+/* Must a look at it wait, or may it have to? */
+static bool is_remote(const struct loader *loader)
+{
+	return !loader->file || file_is_remote(loader->file);
+}
+
+static struct loader *find(struct loaders *loaders, const char *name)
+{
+	for (size_t i = 0; i < loaders->n; i++)
+		if (strcmp(loaders->loader[i].name, name) == 0)
+			return &loaders->loader[i];
 	return NULL;
+}
+
+void loaders_expect(
+	struct loaders *loaders, struct worker *worker, const char *path)
+{
+	struct loader *loader = find(loaders, base_name(path));
+
+	if (loader && is_remote(loader) && !loader->job)
+		start_look(loader, worker);
+}
+
+static void renew(struct loader *loader)
+{
+	struct file *fresh;
+	struct stat st;
+
+	if ((stat(loader->path, &st) < 0 || !file_is_at(loader->file, &st)) &&
+		file_open(loader->path, &fresh) == 0)
+		take(loader, fresh, find_signer(fresh));
+}
+
+/* NULL: memory is short. */
+static struct view *view_of(struct loader *loader)
+{
+	/* One for all: by that TFTP knows what it has read already. */
+	if (!loader->view) {
+		loader->view = view_new("application/efi");
+		if (!loader->view)
+			return NULL;
+		view_add_file(
+			loader->view, loader->file, 0, file_size(loader->file));
+	}
+	return view_ref(loader->view);
+}
+
+struct view *loaders_view(struct loaders *loaders, struct worker *worker,
+	const char *name, const char **ret_why)
+{
+	struct loader *loader = find(loaders, name);
+
+	*ret_why = "no such file";
+	if (!loader)
+		return NULL;
+	if (!is_remote(loader))
+		renew(loader);
+	else
+		loaders_expect(loaders, worker, name);
+	if (!loader->file && loader->missing_us &&
+		clock_us() - loader->missing_us < MISSING_US)
+		return NULL;
+	*ret_why = NULL;
+	return loader->file ? view_of(loader) : NULL;
 }
 
 const char *loaders_signer(const struct loaders *loaders, const char *path)

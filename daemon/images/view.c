@@ -136,6 +136,11 @@ const struct stat *file_stat(const struct file *file)
 	return &file->st;
 }
 
+bool file_is_remote(const struct file *file)
+{
+	return file->blind;
+}
+
 bool file_is_at(const struct file *file, const struct stat *st)
 {
 	return st->st_dev == file->st.st_dev && st->st_ino == file->st.st_ino &&

@@ -25,6 +25,8 @@ struct file *file_ref(struct file *file);
 void file_unref(struct file *file); /* NULL is fine */
 uint64_t file_size(const struct file *file);
 int64_t file_mtime(const struct file *file);
+/* Is it on a file system that cannot tell whether a read would wait? */
+bool file_is_remote(const struct file *file);
 /* As it was when it was opened. */
 const struct stat *file_stat(const struct file *file);
 /* Is this path still this very file, as it was when it was opened? */

@@ -191,5 +191,6 @@ struct view *content_find(
 	if (content_parse_name(path, &name))
 		return find_image(netuki, &name, ret_why);
 	rest = path_below(path, "loaders");
-	return loaders_view(netuki->loaders, rest ? rest : path, ret_why);
+	return loaders_view(
+		netuki->loaders, netuki->worker, rest ? rest : path, ret_why);
 }

@@ -11,7 +11,8 @@
 /*
  * The view of a normalised path ("images/debian.efi", "snponly.efi"): a new
  * reference, or NULL if there is nothing of that name; *ret_why then says so
- * in static text. NULL and a NULL there: memory is short, it may come again.
+ * in static text. NULL and a NULL there: memory is short or a loader is being
+ * looked for, it may come again.
  */
 struct view *content_find(
 	struct netuki *netuki, const char *path, const char **ret_why);

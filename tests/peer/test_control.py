@@ -1202,6 +1202,8 @@ def test_starts_before_its_disk_is_mounted():
         for part, away in parts.items():
             away.rename(part)
         wait_for(lambda: "/x.efi" in script(box, "lab-01"), "the image")
+        wait_for(lambda: box.request("/loaders/loader.efi")[0] == 200,
+                 "the loader")
         harness.equal(box.fetch_tftp("loader.efi"), b"MZ a loader", "a loader")
         box.ctl("reload")
 

@@ -344,6 +344,77 @@ def test_hung_file_server():
         shutil.rmtree(work, ignore_errors=True)
 
 
+def test_loader_on_a_hung_file_server():
+    """Nobody waits for it but who loads it; each boot sees its newest."""
+    work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
+    try:
+        contents = work / "contents"
+        contents.mkdir()
+        (contents / "far.efi").write_bytes(b"MZ of a server" * 9999)
+        with SlowFolder(work, contents, 0) as remote, Lab() as lab:
+            far_loader(lab, remote, contents)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def offered(lab, mac):
+    """The file that an OFFER names to the UEFI machine of this address."""
+    with dhcp.Client(lab.ns("client")) as client:
+        client.send(dhcp.discover(mac))
+        reply = client.replies(5, NETUKI_ADDRESS, enough=1)
+        harness.equal(len(reply), 1, "OFFERs")
+        return dhcp.parse(reply[0][0])["file"].decode()
+
+
+def try_tftp(lab, name):
+    """The file; None: an error came."""
+    with netns.entered(lab.ns("client")), contextlib.suppress(fetch.Refused):
+        return fetch.tftp((NETUKI_ADDRESS, 69), name)
+    return None
+
+
+def far_loader(lab, remote, contents):
+    """The test, with a loader on the server and one on our disk."""
+    far, near = "52:54:00:aa:00:02", "52:54:00:aa:00:03"
+    appliance.network(lab, dhcp=False)
+    pe.write(appliance.images(lab) / "x.efi", pe.uki())
+    (lab.tmp / "near.efi").write_bytes(b"MZ of ours" * 9999)
+    lab.host("client", "10.77.0.50/24")
+    lab.start_netukid(appliance.config(lab, [
+        {"name": "lab-01", "mac": "52:54:00:aa:00:04"}]) + "".join(
+        f"  - {{name: {name}, mac: '{mac}', image: x.efi, "
+        f"loaders: {{x64: {path}}}}}\n" for name, mac, path in (
+            ("far", far, remote.path / "far.efi"),
+            ("new", MAC, remote.path / "new.efi"),
+            ("near", near, lab.tmp / "near.efi"))), timeout=60)
+    harness.equal(offered(lab, far), "far.efi", "the loader")
+    # The kernel is to ask the server again.
+    time.sleep(1.1)
+    remote.hang(True)
+    try:
+        loads = TftpDownload(lab, "far.efi")
+        with connect(lab) as peer:
+            for mac, name in (far, "far.efi"), (near, "near.efi"):
+                harness.equal(offered(lab, mac), name, "the loader")
+            with netns.entered(lab.ns("client")):
+                harness.equal(fetch.tftp((NETUKI_ADDRESS, 69), "near.efi"),
+                              b"MZ of ours" * 9999, "our own loader")
+            peer.sendall(request("/healthz"))
+            harness.check(peer.recv(4096).startswith(b"HTTP/1.1 200"),
+                          "/healthz")
+    finally:
+        remote.hang(False)
+    loads.join()
+    harness.equal(loads.got, b"MZ of a server" * 9999, "the loader")
+    for name, mac in ("far.efi", far), ("new.efi", MAC):
+        text = f"MZ {name} as it is now".encode() * 999
+        (contents / "fresh").write_bytes(text)
+        (contents / "fresh").rename(contents / name)
+        time.sleep(1.1)
+        harness.equal(offered(lab, mac), name, "the loader")
+        wait_until(lambda: try_tftp(lab, name) == text, f"the new {name}")
+
+
 def wait_until(truth, what):
     """Waits until TRUTH() is true."""
     until = time.monotonic() + 30
