@@ -104,8 +104,14 @@ struct drain *drain_new(struct netuki *netuki)
 
 void drain_free(struct drain *d)
 {
+	sigset_t set;
+
 	if (!d)
 		return;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	if (d->term)
 		event_free(d->term);
 	if (d->interrupt)

@@ -348,6 +348,8 @@ static void stop(struct netuki *netuki)
 	netifs_free(netuki->netifs);
 	watcher_free(netuki->watcher);
 	clients_free(netuki->clients);
+	/* Until here it keeps a signal from ending what is still written. */
+	drain_free(netuki->drain);
 	if (netuki->base)
 		event_base_free(netuki->base);
 	config_unref(netuki->config);
@@ -374,10 +376,10 @@ static void say_hello(const struct netuki *netuki)
 
 static void run(struct netuki *netuki)
 {
-	struct drain *drain = drain_new(netuki);
 	struct event *watchdog = notify_watchdog(netuki->base);
 
-	if (drain) {
+	netuki->drain = drain_new(netuki);
+	if (netuki->drain) {
 		say_hello(netuki);
 		hold_hangup(SIG_UNBLOCK);
 		notify_state("READY=1");
@@ -388,7 +390,6 @@ static void run(struct netuki *netuki)
 	}
 	if (watchdog)
 		event_free(watchdog);
-	drain_free(drain);
 }
 
 int main(int argc, char **argv)
@@ -422,6 +423,8 @@ int main(int argc, char **argv)
 	signal(SIGXFSZ, SIG_IGN);
 	raise_limits();
 	hold_hangup(SIG_BLOCK);
+	/* So it is again when nobody handles it any more. */
+	signal(SIGHUP, SIG_IGN);
 	status = start(&netuki, &reading, options.user) ? 1 : 0;
 	reading_done(&reading);
 	if (!status)

@@ -34,6 +34,7 @@ struct netuki {
 	struct http_service *http;
 	struct control *control;
 	struct reloader *reloader;
+	struct drain *drain;
 	struct watcher *watcher;
 	char reload_error[512]; /* of the latest reload; "": it went well */
 	uint64_t reloaded_us;	/* when that was; 0: not yet */

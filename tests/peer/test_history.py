@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import sqlite3
 import statistics
@@ -588,6 +589,24 @@ def test_end_keeps_all():
         one.stop()
         one.start()
         one.wait_boots(["complete"])
+        one.stop()
+
+
+@harness.cases(interrupt={"again": signal.SIGINT},
+               terminate={"again": signal.SIGTERM},
+               hang_up={"again": signal.SIGHUP})
+def test_end_keeps_all_however_pressed(again):
+    """Nor does a signal while it ends cost what it still writes."""
+    with daemon() as one:
+        one.start()
+        for number in range(1, 4):
+            by_ipxe(Machine(one, number))
+        one.process.send_signal(signal.SIGTERM)
+        while one.process.poll() is None:
+            one.process.send_signal(again)
+        harness.equal(one.process.returncode, 0, "exit status")
+        one.start()
+        one.wait_boots(["complete"] * 3)
         one.stop()
 
 
