@@ -27,18 +27,22 @@ SERVER = "127.0.0.1"
 DEFAULTS = "defaults: {image: x.efi}\n"
 
 
-def free_port(kind):
-    """A port that nobody has at the moment.
+def free_port(kind=socket.SOCK_STREAM):
+    """A port that nobody has at the moment, of both families.
 
     From below the range of which the kernel gives ports to connections:
-    another program's would be there when netukid wants it.
+    another program's would be there when netukid wants it.  A probe of such a
+    port, while nobody listens there, can even connect to itself.
     """
+    family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
     while True:
         port = random.randrange(20000, 32000)
-        with socket.socket(socket.AF_INET, kind) as probe:
-            with contextlib.suppress(OSError):
-                probe.bind(("", port))
-                return port
+        with socket.socket(family, kind) as probe, \
+                contextlib.suppress(OSError):
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            probe.bind(("", port))
+            return port
 
 
 class Loopback:

@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lab import appliance, dhcp, harness, paths, uki  # noqa: E402
 from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
+from lab.loopback import free_port  # noqa: E402
 
 IMAGE = "small.efi"
 NOBODY = 65534
@@ -38,21 +39,14 @@ def as_nobody():
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []}
 
 
-def free_ports():
-    """A port for TCP and one for UDP that nobody uses now."""
-    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-        tcp.bind(("127.0.0.1", 0))
-        udp.bind(("127.0.0.1", 0))
-        return tcp.getsockname()[1], udp.getsockname()[1]
-
-
 class Daemon:
     """netukid without privileges on loopback, in a folder of its own."""
 
     def __init__(self, folder, state=None):
         self.folder = Path(folder)
         self.state = Path(state or folder)
-        self.http, self.tftp = free_ports()
+        self.http = free_port()
+        self.tftp = free_port(socket.SOCK_DGRAM)
         self.control = self.folder / "control.sock"
         self.log = self.folder / "netukid.log"
         self.process = None

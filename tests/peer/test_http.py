@@ -26,6 +26,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lab import harness, paths, pe, peers, uki  # noqa: E402
+from lab.loopback import free_port  # noqa: E402
 from lab.process import Process  # noqa: E402
 
 MAC = "52-54-00-aa-00-01"
@@ -41,20 +42,6 @@ def contents(size):
     return random.Random(size).randbytes(size)
 
 
-def free_port():
-    """A TCP port that nobody listens on, of both families.
-
-    It is none that the kernel gives out: a probe of such a port, while nobody
-    listens there, can connect to itself.
-    """
-    while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket(socket.AF_INET6) as probe, \
-                contextlib.suppress(OSError):
-            probe.bind(("::", port))
-            return port
-
-
 class Served:
     """netukid on loopback ports, with FILES as loaders, served by name."""
 
@@ -68,7 +55,8 @@ class Served:
             self.files[name].write_bytes(contents(size))
         self.http_keys = http
         self.more = more
-        self.port, self.tftp_port = free_port(), free_port()
+        self.port = free_port()
+        self.tftp_port = free_port(socket.SOCK_DGRAM)
         self.control = folder / "control.sock"
         self.before = [paths.program("prlimit"),
                        f"--nofile={files}:{files}"] if files else []

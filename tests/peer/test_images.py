@@ -22,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lab import harness, oci, paths, uki  # noqa: E402
+from lab.loopback import free_port  # noqa: E402
 from lab.process import Process  # noqa: E402
 
 OLD = -60  # seconds: old enough for nobody to wait whether it is whole
@@ -91,13 +92,6 @@ def noise(size, seed=1):
 
 # netukid on loopback.
 
-def free_port(kind):
-    """A port that nobody had a moment ago."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Netukid:
     """netukid with a folder of images; a context manager."""
 
@@ -110,7 +104,7 @@ class Netukid:
         self.tmp = Path(tempfile.mkdtemp(prefix="netuki-images-"))
         self.images = self.tmp / "images"
         self.images.mkdir()
-        self.http_port = free_port(socket.SOCK_STREAM)
+        self.http_port = free_port()
         self.tftp_port = free_port(socket.SOCK_DGRAM)
         return self
 
