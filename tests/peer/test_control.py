@@ -1232,17 +1232,17 @@ def test_configuration_from_a_pipe():
             netukid.terminate()
 
 
-def slow_download(box, path, wanted, errors):
-    """Fetches PATH slowly, so that reloads happen meanwhile."""
+def slow_download(box, path, wanted, errors, hurry):
+    """Fetches PATH slowly until HURRY, so that reloads happen meanwhile."""
     try:
         with closing(socket.create_connection(("127.0.0.1", box.http))) as one:
             one.settimeout(20)
             one.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n"
                         "Connection: close\r\n\r\n".encode())
             data = b""
-            while chunk := one.recv(200000):
+            while chunk := one.recv(65536):
                 data += chunk
-                time.sleep(0.005)
+                hurry.wait(0.05)
         body = data.split(b"\r\n\r\n", 1)[1]
         if body != wanted:
             errors.append(f"{path}: {len(body)} bytes, other than wanted")
@@ -1267,9 +1267,9 @@ def test_reload_under_load():
     with Loopback(MACHINES) as box:
         box.image("big.efi", big)
         box.start()
-        errors, end = [], threading.Event()
+        errors, hurry, end = [], threading.Event(), threading.Event()
         slow = [threading.Thread(target=slow_download, args=(
-            box, "/images/big.efi", big, errors)) for _ in range(4)]
+            box, "/images/big.efi", big, errors, hurry)) for _ in range(4)]
         quick = [threading.Thread(target=fetch_all, args=(
             box, "images/x.efi", small, errors, end)) for _ in range(3)]
         for thread in slow + quick:
@@ -1287,11 +1287,14 @@ def test_reload_under_load():
                 # Replaced under its readers: they go on with the old one.
                 box.image("big.efi", pe.uki("new", 1000, 1000))
             box.ctl("mode", ("local", "ipxe")[reloads % 2], "--all")
+            if reloads == 6:
+                hurry.set()
+        hurry.set()
         end.set()
         for thread in slow + quick:
             thread.join(30)
         harness.equal(errors, [], "errors")
-        harness.check(reloads >= 5, f"only {reloads} reloads meanwhile")
+        harness.check(reloads >= 6, f"only {reloads} reloads meanwhile")
         box.netukid.require_running()
 
 
@@ -1310,7 +1313,8 @@ def test_boots_follow():
                         line = json.loads(follow.stdout.readline())
                         harness.equal(line, {"following": True}, "first")
                     else:
-                        time.sleep(0.5)
+                        # The text does not say when it has begun to follow.
+                        steps_come(box, follow.stdout)
                     box.get("/images/x.efi")
                     steps = read_steps(follow.stdout, bool(args))
                 finally:
@@ -1339,11 +1343,20 @@ def test_boots_before_any():
                       "7")
 
 
+def steps_come(box, stream):
+    """Loads an image, until steps of it are told; they are read."""
+    deadline = time.monotonic() + 20
+    while not select.select([stream], [], [], 0.5)[0]:
+        harness.check(time.monotonic() < deadline, "no step is told")
+        box.get("/images/x.efi")
+    read_steps(stream, False)
+
+
 def read_steps(stream, is_json):
     """The names of the steps up to http-done."""
     steps = []
     while "http-done" not in steps:
-        ready, _, _ = select.select([stream], [], [], 5)
+        ready, _, _ = select.select([stream], [], [], 20)
         harness.check(ready, f"no more than {steps}")
         line = stream.readline()
         steps.append(json.loads(line)["event"] if is_json
