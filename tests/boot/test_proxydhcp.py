@@ -11,12 +11,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import appliance, armapp, harness, netns  # noqa: E402
+from lab import appliance, efiapp, harness, netns  # noqa: E402
 from lab import paths, rom, uki  # noqa: E402
 from lab.lab import DHCP_ADDRESS, NETUKI_ADDRESS, Lab  # noqa: E402
 
 MAC = "52:54:00:12:34:56"
 CMDLINE = "console=ttyS0 quiet panic=-1 test.proxydhcp=1"
+ARM_WORDS = "netuki-arm64: running"
 TIMEOUT = 150
 # What other load on the machine may add to the times that are asked for.
 SLACK = 2
@@ -46,7 +47,7 @@ def laboratory(more="", dhcp=True, **entry):
     with Lab() as lab:
         appliance.network(lab, dhcp=dhcp)
         appliance.add_image(lab, "test.efi", uki.build(CMDLINE))
-        armapp.build(appliance.images(lab) / "arm.efi")
+        efiapp.build(appliance.images(lab) / "arm.efi", ARM_WORDS, "aa64")
         lab.start_netukid(appliance.config(lab, [
             {"name": "lab-01", "mac": MAC, **{"image": "test.efi", **entry}}],
             more))
@@ -143,7 +144,7 @@ def test_arm64_firmware_loads_an_image():
     with laboratory(mode="tftp-uki", image="arm.efi") as lab:
         machine = lab.machine("lab-01", firmware="aavmf", mac=MAC)
         machine.power_on()
-        machine.wait_serial(armapp.WORDS, TIMEOUT)
+        machine.wait_serial(ARM_WORDS, TIMEOUT)
         first(lab, "discover", firmware="uefi", arch="arm64")
         first(lab, "tftp-done", file="images/arm.efi")
 

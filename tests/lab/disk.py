@@ -2,7 +2,7 @@
 
 import struct
 
-from lab import uki
+from lab import efiapp
 
 WORDS = "netuki-disk: up"
 
@@ -20,9 +20,11 @@ def bios(path):
 
 
 def efi(folder):
-    """Makes FOLDER a disk for UEFI whose guest has WORDS as command line.
+    """Makes FOLDER a disk for UEFI whose boot loader says WORDS, and no more.
 
     QEMU makes a FAT file system of it.
     """
-    uki.place(uki.build(WORDS), folder / "EFI" / "BOOT" / "BOOTX64.EFI")
+    loader = folder / "EFI" / "BOOT" / "BOOTX64.EFI"
+    loader.parent.mkdir(parents=True)
+    efiapp.build(loader, WORDS)
     return folder

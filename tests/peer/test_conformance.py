@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import appliance, armapp, dhcp, harness, netns, pe  # noqa: E402
+from lab import appliance, dhcp, efiapp, harness, netns, pe  # noqa: E402
 from lab.lab import Lab  # noqa: E402
 
 FIXTURES = Path(__file__).resolve().parents[1] / "packets"
@@ -134,7 +134,7 @@ def start(lab, entry, more):
              ns=lab.ns("netuki"))
     pe.write(appliance.images(lab) / "debian.efi", pe.uki())
     pe.write(appliance.images(lab) / "arm64.efi",
-             armapp.build(lab.tmp / "arm64.efi").read_bytes())
+             efiapp.build(lab.tmp / "arm64.efi", "", "aa64").read_bytes())
     lab.start_netukid(appliance.config(lab, [entry, ROM, LATER], more))
     # Once asked, they are neighbours that nothing has to wait for.
     for host, ports, relay in (("leased", FROM_68, None),
