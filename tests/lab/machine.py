@@ -159,6 +159,17 @@ class Machine:
         """Seconds since power-on."""
         return time.monotonic() - self.powered_on
 
+    def starved(self):
+        """How many of these it was ready to run and had no processor.
+
+        That is what other work on this machine has cost it, or most of it.
+        """
+        tasks = Path("/proc", str(self._process.pid), "task")
+        times = [[int(part) for part in path.read_text().split()[:2]]
+                 for path in tasks.glob("*/schedstat")]
+        # Its own processor is the thread that has run the most.
+        return max(times, default=(0, 0))[1] / 1e9
+
     def off(self):
         """Whether the machine has ended, by itself or by power_off()."""
         return self._process is None or self._process.poll() is not None
