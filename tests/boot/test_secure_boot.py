@@ -75,6 +75,7 @@ def refused(lab, file):
     machine = lab.machine("lab-01", firmware="ovmf-secure", mac=MAC)
     machine.power_on()
     machine.wait_serial(REFUSED, TIMEOUT)
+    lab.netukid.wait_output("tftp-done")
     said = lab.netukid.output()
     harness.check(f"{file} " in said and "tftp-done" in said, said)
     harness.check(not machine.search(uki.GUEST_UP), "the guest has started")

@@ -3,6 +3,7 @@
 # time-limit: 900
 
 import json
+import os
 import socket
 import sys
 import time
@@ -38,6 +39,8 @@ def start(lab, mode, size=0):
     lab.start_netukid(appliance.config(lab, [
         {"name": "lab-01", "mac": MAC, "image": IMAGE, "mode": mode}],
         "dhcp: {offer: pxe-port}\n"))
+    # It says when it saw a packet: other work on this machine comes after.
+    os.setpriority(os.PRIO_PROCESS, lab.netukid.pid, -20)
     return lab.machine("lab-01", mac=MAC)
 
 
