@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/worker.h"
 #include "daemon/images/digester.h"
@@ -13,6 +14,13 @@
 #include "daemon/images/images_watch.h"
 #include "daemon/images/pins.h"
 #include "daemon/images/retired.h"
+
+/*
+ * A digest that could not be computed is tried again at the next look at a
+ * file server, and then ever more rarely: each time may read most of it.
+ */
+#define DIGEST_AGAIN_US	    8000000u
+#define DIGEST_MAX_DOUBLING 6
 
 /* A reading in a helper thread. */
 struct refreshing {
@@ -101,7 +109,6 @@ static bool take_images(struct images *images, struct images_read *r)
 		struct image *image = *from;
 
 		*from = NULL;
-		image->digest_tried = false;
 		list[images->n++] = image;
 		if (p->watch && !image->must_match &&
 			images_watch_is_written(p->watch, image->name))
@@ -167,6 +174,7 @@ static void hash_next(
 {
 	struct images_private *p = images->private;
 	struct image *next = NULL;
+	uint64_t now_us = clock_us();
 	int most = 0;
 
 	for (size_t i = 0; i < images->n; i++) {
@@ -174,7 +182,7 @@ static void hash_next(
 		enum image_state before = image->state;
 		struct digest digest;
 
-		if (!image->file || image->has_digest || image->digest_tried)
+		if (!image->file || image->has_digest)
 			continue;
 		if ((!hashed || hashed == image->file) &&
 			digester_find(image->file, &digest)) {
@@ -184,7 +192,8 @@ static void hash_next(
 			/* A helper thread, without a watch, does not log. */
 			if (p->watch)
 				pins_check(p->pins, image);
-		} else if (hurry(images, image) > most) {
+		} else if (hurry(images, image) > most &&
+			   now_us >= image->digest_again_us) {
 			most = hurry(images, image);
 			next = image;
 		}
@@ -192,6 +201,14 @@ static void hash_next(
 	if (next && p->digester && !digester_is_busy(p->digester) &&
 		!digester_start(p->digester, next->file))
 		images_watch_again(p->watch);
+}
+
+static void put_off(struct image *image)
+{
+	image->digest_again_us =
+		clock_us() + (DIGEST_AGAIN_US << image->digest_failures);
+	if (image->digest_failures < DIGEST_MAX_DOUBLING)
+		image->digest_failures++;
 }
 
 static void on_digest(void *arg, const struct file *file, int err)
@@ -207,7 +224,7 @@ static void on_digest(void *arg, const struct file *file, int err)
 			log_warn("image %s: its digest could not be computed: "
 				 "%s",
 				image->name, strerror(-err));
-		image->digest_tried = true;
+		put_off(image);
 		image_set_digest(image, NULL, err);
 	}
 	hash_next(images, file, true);
@@ -427,9 +444,15 @@ void images_set_pins(struct images *images, struct pins *pins)
 {
 	pins_unref(images->private->pins);
 	images->private->pins = pins;
-	for (size_t i = 0; i < images->n; i++)
-		if (images->image[i]->has_digest)
-			pins_check(pins, images->image[i]);
+	for (size_t i = 0; i < images->n; i++) {
+		struct image *image = images->image[i];
+
+		if (image->has_digest)
+			pins_check(pins, image);
+		/* Whoever reloads may have put it right. */
+		image->digest_failures = 0;
+		image->digest_again_us = 0;
+	}
 	hash_next(images, NULL, true);
 }
 

@@ -61,8 +61,10 @@ struct image {
 	/* SHA-256 of the whole file, once it has been computed. */
 	bool has_digest;
 	struct digest digest;
-	int digest_error;  /* -errno, if it could not be */
-	bool digest_tried; /* and was not, since the directory was read */
+	int digest_error; /* -errno, if it could not be */
+	/* Then: so often, and not again before. */
+	unsigned int digest_failures;
+	uint64_t digest_again_us;
 	/* OCI: what it must be, before the image is READY. */
 	bool must_match;
 	bool is_checked_next; /* PENDING for nothing but that */

@@ -126,6 +126,7 @@ class Server:
                 return self._list(offset, size)
             time.sleep(self._delay)
             if offset >= 1 << 20 and self._fails("reads"):
+                print("a read failed", flush=True)
                 raise OSError(errno.EIO, "no reads")
             return os.pread(file, size, offset)
         if code == STATFS:
