@@ -3,7 +3,8 @@
  * mistake in it changes nothing at all. One for many machines changes some at
  * each turn of the loop: a machine that asks meanwhile gets the old or the new,
  * as it might have a moment earlier or later. The disk never has half of a
- * command, unless the state is full half-way: that is answered with an error.
+ * command, unless memory gets short half-way, or others fill up the state:
+ * that is answered with an error.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ struct change {
 	const char *image;     /* of boot-once; NULL: as otherwise */
 	size_t n;	       /* machines that are named */
 	const char **name;     /* in the configuration or in the request */
+	size_t n_new;	       /* of which nothing is remembered yet */
 
 	enum phase phase;
 	size_t at; /* how far it has come */
@@ -224,6 +226,9 @@ static json_t *find_one(struct change *c, const char *who)
 	if (!machine && !(c->clear && state_find(c->netuki->state, who)))
 		return unknown_machine(c->config, who);
 	c->name[c->n++] = machine ? machine->name : who;
+	if (!c->clear && !state_find(c->netuki->state, machine->name) &&
+		++c->n_new + state_count(c->netuki->state) > STATE_MAX_MACHINES)
+		return too_many(machine->name);
 	if (machine && c->verb == &verb_once && !c->clear && !c->image)
 		return refuse_elsewhere(c, machine);
 	return NULL;

@@ -1406,6 +1406,25 @@ def test_corrupt_state_is_set_aside():
         harness.equal(box.machine("lab-01")["mode"], "local", "and works")
 
 
+def test_full_state_takes_no_half():
+    """A command for which there is no room changes no machine at all."""
+    free, names = 2, ("lab-01", "lab-02", "lab-03")
+    gone = {f"gone-{n}": {"mode": "ipxe"} for n in range(131072 - free)}
+    with Loopback(MACHINES) as box:
+        (box.state / "state.json").write_text(
+            json.dumps({"version": 1, "machines": gone}))
+        box.start()
+        before = [box.machine(name)["mode"] for name in names]
+        for command in (("mode", "alternate"), ("boot-once",)):
+            done = box.ctl(*command, *names, status=1)
+            harness.check("no more than 131072" in done.stderr, done.stderr)
+            harness.equal([box.machine(name)["mode"] for name in names],
+                          before, "modes")
+        box.ctl("mode", "ipxe", *names[:free])
+        harness.equal([box.machine(name)["mode"] for name in names[:free]],
+                      ["ipxe"] * free, "modes, where there is room")
+
+
 def change_for_ever(box, told, end):
     """Changes lab-01's mode and tells of each that was answered."""
     number = 0
