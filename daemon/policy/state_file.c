@@ -149,13 +149,13 @@ static int path_of(const char *directory, const char *name, char ret[PATH_MAX])
 }
 
 /* The file's JSON; NULL and *ret_err, with why. */
-static json_t *load(int fd, int *ret_err, char why[STATE_WHY_MAX])
+static json_t *load(FILE *file, int *ret_err, char why[STATE_WHY_MAX])
 {
 	struct stat st;
 	json_error_t error;
 	json_t *root;
 
-	if (fstat(fd, &st)) {
+	if (fstat(fileno(file), &st)) {
 		*ret_err = -errno;
 		return NULL;
 	}
@@ -164,7 +164,8 @@ static json_t *load(int fd, int *ret_err, char why[STATE_WHY_MAX])
 		snprintf(why, STATE_WHY_MAX, "it is no file of a sane size");
 		return NULL;
 	}
-	root = json_loadfd(fd, JSON_REJECT_DUPLICATES, &error);
+	/* Not json_loadfd: that asks the kernel for each byte. */
+	root = json_loadf(file, JSON_REJECT_DUPLICATES, &error);
 	if (!root && (json_error_code(&error) == json_error_out_of_memory ||
 			     !error.text[0]))
 		*ret_err = -ENOMEM;
@@ -179,16 +180,20 @@ int state_file_read(const char *directory, struct state_content *ret,
 {
 	char path[PATH_MAX];
 	json_t *root = NULL;
+	FILE *file = NULL;
 	int fd, err = path_of(directory, NAME, path);
 
 	why[0] = '\0';
 	if (!err) {
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-		err = fd < 0 ? -errno : 0;
+		file = fd < 0 ? NULL : fdopen(fd, "r");
+		err = file ? 0 : -errno;
+		if (!file && fd >= 0)
+			close(fd);
 	}
-	if (!err) {
-		root = load(fd, &err, why);
-		close(fd);
+	if (file) {
+		root = load(file, &err, why);
+		fclose(file);
 	}
 	if (root)
 		err = read_root(root, ret, why);
