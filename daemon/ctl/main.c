@@ -161,28 +161,26 @@ static int run(const struct command *command, const struct arguments *args)
 	json_decref(request);
 	if (!answers)
 		return status;
-	while ((answer = client_next(answers))) {
+	while (!ferror(stdout) && (answer = client_next(answers))) {
 		status = take_answer(command, args, answer);
 		json_decref(answer);
 	}
 	fclose(answers);
 	/* What is followed has no end of its own. */
-	if (args->follow && status == EXIT_SUCCESS)
+	if (args->follow && status == EXIT_SUCCESS && !ferror(stdout))
 		status = EXIT_NO_DAEMON;
 	if (status == EXIT_NO_DAEMON)
 		fprintf(stderr, "netukictl: netukid hung up\n");
 	return status;
 }
 
-int main(int argc, char **argv)
+static int run_arguments(int argc, char **argv)
 {
 	static char name[] = "netukictl"; /* for getopt's messages */
 	struct arguments args = {.control = DEFAULT_CONTROL};
 	const struct command *command;
-	int status;
+	int status = parse_options(argc, argv, NULL, &args);
 
-	signal(SIGPIPE, SIG_DFL);
-	status = parse_options(argc, argv, NULL, &args);
 	if (status)
 		return status - 1;
 	if (optind == argc)
@@ -199,4 +197,19 @@ int main(int argc, char **argv)
 	if (status)
 		return status - 1;
 	return command->run ? run_itself(command, &args) : run(command, &args);
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	signal(SIGPIPE, SIG_DFL);
+	status = run_arguments(argc, argv);
+	/* A full disk is to be no success to a script. */
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "netukictl: the answer could not be written\n");
+		if (status == EXIT_SUCCESS)
+			status = EXIT_NO;
+	}
+	return status;
 }

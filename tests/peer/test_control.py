@@ -1323,6 +1323,20 @@ def test_boots_follow():
                           steps)
 
 
+def test_answer_cannot_be_written():
+    """A full disk is no success, and ends what follows."""
+    with running() as box, open("/dev/full", "wb") as full:
+        at = ["--control", box.control]
+        for args in (["--help"], ["status", *at], ["images", "--json", *at],
+                     ["boots", "--follow", "--json", *at]):
+            done = subprocess.run(
+                [paths.built("netukictl"), *args],
+                text=True, stdout=full, stderr=subprocess.PIPE, timeout=20)
+            harness.equal((done.returncode, done.stderr),
+                          (1, "netukictl: the answer could not be written\n"),
+                          args)
+
+
 def test_boots_before_any():
     """Nothing has booted yet, which is told as such."""
     with running() as box:
