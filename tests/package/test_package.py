@@ -255,6 +255,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
     option={"words": ["explain", "--a"], "wanted": "--arch"},
     architecture={"words": ["explain", "--arch", "loongarch6"],
                   "wanted": "loongarch64"},
+    firmware={"words": ["bench", "--as", "http"], "wanted": "http-boot"},
     nothing={"words": ["status", "x"], "wanted": ""},
 )
 def test_completion(words, wanted):
