@@ -114,6 +114,10 @@ $(B)/%.a:
 # It takes in whole files, of which the compiler does not tell.
 $(B)/daemon/ctl/assets.o: $(wildcard daemon/ctl/page/* packaging/vendor/*)
 
+# The version is the changelog's.
+$(B)/daemon/main.o $(B)/daemon/control/control_status.o $(B)/daemon/ctl/main.o \
+		$(B)/daemon/ctl/page.o: packaging/debian/changelog
+
 LIBS = $(shell $(PKG_CONFIG) --libs $(DAEMON_LIBS))
 $(B)/netukid: $(B)/daemon/main.o $(B)/daemon.a $(B)/config.a $(B)/proto.a
 	$(call say,LD)
