@@ -10,27 +10,16 @@
 #include <cmocka.h>
 
 #include "daemon/tftp/tftp_cache.h"
+#include "tests/unit/tftp_file.h"
 
 #define SIZE (5 * TFTP_CACHE_PIECE + 100)
 
 static uint8_t *bytes;
 
-static struct view *make_view(void)
-{
-	struct view *view = view_new("text/plain");
-	uint8_t *copy = malloc(SIZE);
-
-	memcpy(copy, bytes, SIZE);
-	view_add_memory(view, copy, SIZE);
-	return view;
-}
-
 static int make(void **state)
 {
 	(void)state;
-	bytes = malloc(SIZE);
-	for (size_t i = 0; i < SIZE; i++)
-		bytes[i] = (uint8_t)(i * 2654435761u >> 13);
+	bytes = tftp_file_bytes(SIZE);
 	return 0;
 }
 
@@ -59,7 +48,7 @@ static void test_reads(void **state)
 		{"behind the end", SIZE + 1000000, {1}, -EIO},
 	};
 	struct tftp_cache *cache = tftp_cache_new();
-	struct view *view = make_view();
+	struct view *view = tftp_file_view(bytes, SIZE);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -91,7 +80,7 @@ static void test_bounded(void **state)
 
 	(void)state;
 	for (int i = 0; i < VIEWS; i++)
-		view[i] = make_view();
+		view[i] = tftp_file_view(bytes, SIZE);
 	for (uint32_t turn = 0; turn < 3000; turn++) {
 		uint32_t n = turn * 2654435761u >> 8;
 		uint64_t at = n % (SIZE - 1500);

@@ -22,6 +22,7 @@
 
 #include "daemon/base/socket.h"
 #include "daemon/tftp/tftp_socket.h"
+#include "tests/unit/tftp_file.h"
 
 #define BLKSIZE 1468
 #define SIZE	(70 * BLKSIZE + 100)
@@ -54,11 +55,8 @@ static int client_socket(struct sockaddr_in *ret_addr)
 static void init(struct fixture *f)
 {
 	struct tftp_params params = {.blksize = BLKSIZE, .windowsize = 64};
-	uint8_t *copy = malloc(SIZE);
 
-	*f = (struct fixture){.view = view_new("text/plain")};
-	memcpy(copy, bytes, SIZE);
-	view_add_memory(f->view, copy, SIZE);
+	*f = (struct fixture){.view = tftp_file_view(bytes, SIZE)};
 	tftp_send_start(&f->send, &params, SIZE, 0);
 	f->path.fd = tftp_socket_open(INADDR_LOOPBACK);
 	assert_true(f->path.fd >= 0);
@@ -305,9 +303,7 @@ static void test_icmp(void **state)
 static int make(void **state)
 {
 	(void)state;
-	bytes = malloc(SIZE);
-	for (size_t i = 0; i < SIZE; i++)
-		bytes[i] = (uint8_t)(i * 2654435761u >> 13);
+	bytes = tftp_file_bytes(SIZE);
 	return 0;
 }
 
