@@ -34,6 +34,7 @@ void tftp_service_each(
 
 struct tftp_counts {
 	uint64_t requests, refused, over_cap, completed, aborted, gave_up;
+	uint64_t questions; /* of a file's size, and no more */
 	uint64_t failed, blocks, resent, bytes, not_allowed, strays;
 	unsigned running;
 };

@@ -418,8 +418,7 @@ static bool perform(struct transfer *t, struct tftp_action action)
 		end(t, JOURNAL_TFTP_DONE, false, NULL);
 		return false;
 	case TFTP_STEP_ABORTED:
-		transfer_abort(
-			t, t->started ? "by the client" : "a question of size");
+		transfer_abort(t, "by the client");
 		return false;
 	case TFTP_STEP_GAVE_UP:
 		s->counts.gave_up++;
@@ -429,6 +428,30 @@ static bool perform(struct transfer *t, struct tftp_action action)
 		return false;
 	}
 	return true;
+}
+
+/*
+ * Who wants to know the size of a file only, as UEFI does before it asks for
+ * the file, ends that with an error as well: EDK2 with 8, Intel's ROMs with 0.
+ */
+static bool is_question(const struct transfer *t, enum tftp_error code)
+{
+	return !t->started && t->send.params.oack_tsize &&
+	       (code == TFTP_ERROR_OPTION || code == TFTP_ERROR_UNDEFINED);
+}
+
+static void take_error(struct transfer *t, const struct tftp_packet *packet)
+{
+	char why[96];
+
+	if (is_question(t, packet->code)) {
+		t->service->counts.questions++;
+		end(t, JOURNAL_TFTP_ABORTED, false, "a question of size");
+		return;
+	}
+	snprintf(why, sizeof(why), "by the client: error %d%s%s",
+		(int)packet->code, packet->text[0] ? ", " : "", packet->text);
+	transfer_abort(t, why);
 }
 
 void transfer_take(struct transfer *t, const uint8_t *data, size_t len)
@@ -442,12 +465,8 @@ void transfer_take(struct transfer *t, const uint8_t *data, size_t len)
 		t->answered = true;
 		TAILQ_REMOVE(&t->service->unanswered, t, unanswered);
 	}
-	if (packet.op == TFTP_OP_ERROR && t->started && packet.text[0]) {
-		char why[96];
-
-		snprintf(why, sizeof(why), "by the client: error %d, %s",
-			(int)packet.code, packet.text);
-		transfer_abort(t, why);
+	if (packet.op == TFTP_OP_ERROR) {
+		take_error(t, &packet);
 		return;
 	}
 	if (perform(t, tftp_send_packet(&t->send, &packet, clock_us())))
