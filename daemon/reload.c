@@ -28,7 +28,8 @@
 static const struct timeval settle = {0, 200000};
 #define SETTLE_MAX_US 5000000
 
-#define READ_MAX 4 /* while new directories change under our hands */
+#define READ_MAX 4  /* while new directories change under our hands */
+#define LATE_S	 20 /* so long those who ask wait for a disk that may hang */
 
 static const struct config_report no_report;
 
@@ -58,10 +59,11 @@ struct reloader {
 	struct opened opened;
 	int inotify;
 	struct config_watch *watch; /* NULL: nothing is watched */
-	struct event *hangup, *readable, *settled;
+	struct event *hangup, *readable, *settled, *late;
 	uint64_t changed_us; /* the first change that was not taken up; or 0 */
 	struct job *running;
 	bool due;		       /* one more after it */
+	bool is_late;		       /* nobody waits for the running one */
 	struct waiters asking, served; /* by the next, the running reading */
 };
 
@@ -326,6 +328,36 @@ static void job_work(void *arg)
 			job->path);
 }
 
+/* The reading goes on, and is taken up when it ends; who asked is told. */
+static void tell_late(struct reloader *r, struct waiters *waiters)
+{
+	struct config_report report;
+
+	config_report_init(&report);
+	config_report_add(&report, NULL, (struct config_at){0}, false,
+		"%s is still being read after %d s: does the disk or file "
+		"server hang that it, its images or loaders are on? Until it "
+		"has been read the old configuration stays in force",
+		r->netuki->config_path, LATE_S);
+	if (!r->is_late) {
+		log_error("%s", report.n ? report.messages[0].text : "");
+		note_failure(r->netuki, &report);
+		r->netuki->reloaded_us = clock_us();
+	}
+	r->is_late = true;
+	tell(waiters, &(struct reload_result){.report = &report});
+	config_report_done(&report);
+}
+
+static void on_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct reloader *r = arg;
+
+	(void)fd, (void)what;
+	tell_late(r, &r->served);
+	tell_late(r, &r->asking);
+}
+
 static void start_job(struct reloader *r);
 
 static void job_done(void *arg)
@@ -335,6 +367,8 @@ static void job_done(void *arg)
 	struct reload_result result;
 
 	r->running = NULL;
+	r->is_late = false;
+	event_del(r->late);
 	take(r->netuki, &r->opened, &job->reading, &result);
 	watch_from_now(r, job->reading.watch);
 	job->reading.watch = NULL;
@@ -360,6 +394,7 @@ static void job_drop(void *arg)
 /* What has changed up to now is read by it, and who has asked is served. */
 static void start_job(struct reloader *r)
 {
+	static const struct timeval late = {LATE_S, 0};
 	struct job *job = calloc(1, sizeof(*job));
 	struct worker_task task = {job_work, job_done, job_drop, job};
 
@@ -381,6 +416,7 @@ static void start_job(struct reloader *r)
 	}
 	if (job && job->job) {
 		r->running = job;
+		event_add(r->late, &late);
 		return;
 	}
 	log_error("configuration not reloaded: memory is short");
@@ -395,6 +431,8 @@ static void reload(struct reloader *r)
 	r->due = true;
 	if (!r->running)
 		start_job(r);
+	else if (r->is_late)
+		tell_late(r, &r->asking);
 }
 
 void reloader_ask(struct reloader *r, struct reload_waiter *waiter,
@@ -473,11 +511,13 @@ int reloader_new(
 		log_warn("%s is not watched for changes", netuki->config_path);
 	r->hangup = evsignal_new(netuki->base, SIGHUP, on_hangup, r);
 	r->settled = evtimer_new(netuki->base, on_settled, r);
+	r->late = evtimer_new(netuki->base, on_late, r);
 	if (watches)
 		r->readable = event_new(netuki->base, r->inotify,
 			EV_READ | EV_PERSIST, on_inotify, r);
-	if (!r->hangup || !r->settled || (watches && !r->readable) ||
-		!r->opened.state || !r->opened.control) {
+	if (!r->hangup || !r->settled || !r->late ||
+		(watches && !r->readable) || !r->opened.state ||
+		!r->opened.control) {
 		reloader_free(r);
 		return -ENOMEM;
 	}
@@ -498,6 +538,8 @@ void reloader_free(struct reloader *r)
 		event_free(r->readable);
 	if (r->settled)
 		event_free(r->settled);
+	if (r->late)
+		event_free(r->late);
 	if (r->running) {
 		worker_cancel(r->running->job);
 		r->running->orphan = true;

@@ -344,6 +344,42 @@ def test_hung_file_server():
         shutil.rmtree(work, ignore_errors=True)
 
 
+def test_reload_that_hangs():
+    """Who asks for it is told, and it is taken up when it ends."""
+    work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
+    try:
+        contents = work / "contents"
+        contents.mkdir()
+        pe.write(contents / "x.efi", pe.uki("x"))
+        with SlowFolder(work, contents, 0) as remote, \
+                Loopback(f"  - {{name: lab-01, mac: '{MAC}'}}\n") as box:
+            box.start()
+            text = box.config.read_text()
+            # The kernel is to ask the server.
+            box.config.write_text(text.replace(
+                str(box.images), str(remote.path)))
+            remote.hang(True)
+            try:
+                for seconds in 60, 5:
+                    begun = time.monotonic()
+                    said = box.refused("reload")
+                    harness.check("is still being read after 20 s" in said,
+                                  said)
+                    harness.check(time.monotonic() - begun < seconds,
+                                  "it was told late")
+                status = box.json("status")
+                harness.equal(status["last-reload"]["ok"], False, "reloaded")
+                harness.check("still being read" in status["config-error"],
+                              status["config-error"])
+            finally:
+                remote.hang(False)
+            wait_until(lambda: box.json("status")["last-reload"]["ok"] and
+                       "x.efi" in box.text("images"), "the reload")
+            harness.equal(box.json("status")["config-error"], None, "error")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
 def test_loader_on_a_hung_file_server():
     """Nobody waits for it but who loads it; each boot sees its newest."""
     work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
