@@ -655,7 +655,7 @@ def test_two_interfaces():
     """Each interface's clients are told that interface's address."""
     with lab_with_client(more="interfaces: [eth0, eth1]\n") as (lab, client):
         lab.link("netuki", "eth1", "10.77.1.2/24")
-        time.sleep(1)
+        told_within_a_second(lab, "eth1: serving as 10.77.1.2")
         client.send(dhcp.discover(MAC))
         servers = {dhcp.parse(data)["siaddr"]
                    for data, _ in client.replies(1.0)}
