@@ -34,14 +34,23 @@ static struct {
 	struct mmsghdr msg[TFTP_GATHER_MAX];
 } gathered;
 
+/*
+ * IP_PMTUDISC_DO, as what is never fragmented needs no identification: to
+ * choose one is a twentieth of the work for a packet. (With IP_PMTUDISC_WANT
+ * the kernel may yet have to fragment it itself.)
+ */
+static void discover_mtu(int fd, int how)
+{
+	setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &how, sizeof(how));
+}
+
 void tftp_socket_prepare(int fd)
 {
-	int one = 1, size = 4 << 20, discover = IP_PMTUDISC_WANT;
+	int one = 1, size = 4 << 20;
 
 	/* Refused is only comfort: without it all works, if worse. */
 	setsockopt(fd, IPPROTO_IP, IP_RECVERR, &one, sizeof(one));
-	setsockopt(
-		fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover));
+	discover_mtu(fd, IP_PMTUDISC_DO);
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
@@ -310,6 +319,7 @@ static uint32_t send_run(
 	return send_singly(path, len, stride, count);
 }
 
+/* Stops where the path is found to need fragments. */
 static struct tftp_sent send_blocks(struct tftp_path *path, struct view *view,
 	const struct tftp_send *send, uint64_t first, uint32_t count)
 {
@@ -332,6 +342,10 @@ static struct tftp_sent send_blocks(struct tftp_path *path, struct view *view,
 		sent.count += gone;
 		if (gone == n)
 			continue;
+		if (errno == EMSGSIZE && !path->fragments) {
+			path->fragments = true;
+			return sent;
+		}
 		sent.result = why_stopped(errno);
 		if (sent.result != TFTP_SENT_ALL)
 			return sent;
@@ -343,18 +357,19 @@ static struct tftp_sent send_blocks(struct tftp_path *path, struct view *view,
 struct tftp_sent tftp_socket_blocks(struct tftp_path *path, struct view *view,
 	const struct tftp_send *send, uint64_t first, uint32_t count)
 {
-	int discover = IP_PMTUDISC_DONT;
-	struct tftp_sent sent;
+	struct tftp_sent sent = {TFTP_SENT_ALL, 0}, rest;
 
-	if (!path->fragments)
-		return send_blocks(path, view, send, first, count);
-	setsockopt(path->fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover,
-		sizeof(discover));
-	sent = send_blocks(path, view, send, first, count);
-	discover = IP_PMTUDISC_WANT;
-	setsockopt(path->fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover,
-		sizeof(discover));
-	return sent;
+	if (!path->fragments) {
+		sent = send_blocks(path, view, send, first, count);
+		if (!path->fragments)
+			return sent;
+	}
+	discover_mtu(path->fd, IP_PMTUDISC_DONT);
+	rest = send_blocks(
+		path, view, send, first + sent.count, count - sent.count);
+	discover_mtu(path->fd, IP_PMTUDISC_DO);
+	rest.count += sent.count;
+	return rest;
 }
 
 bool tftp_socket_gather(struct tftp_path *path, struct view *view,

@@ -487,9 +487,21 @@ void transfer_again(struct transfer *t)
 		arm(t);
 }
 
+/*
+ * The address to send from, 0 where it is the route's own: to name it costs
+ * the kernel another look-up for each packet.
+ */
+static uint32_t source_of(
+	const struct transfer *t, const struct tftp_route *route)
+{
+	return route->source == t->to ? 0 : t->to;
+}
+
 void transfer_tick(struct transfer *t)
 {
-	uint64_t now = clock_us();
+	uint64_t now = clock_us(), timeouts = t->send.stats.timeouts;
+	struct tftp_action action;
+	struct tftp_route route;
 
 	/* No answer can be expected to what has not gone out. */
 	if (t->job || t->waits) {
@@ -506,9 +518,12 @@ void transfer_tick(struct transfer *t)
 		perform(t, (struct tftp_action){.step = TFTP_STEP_GAVE_UP});
 		return;
 	}
+	action = tftp_send_tick(&t->send, now);
 	/* Our addresses may have changed, and the route's own with them. */
-	t->path.from = t->to;
-	if (perform(t, tftp_send_tick(&t->send, now)))
+	if (t->send.stats.timeouts > timeouts &&
+		!tftp_socket_route(t->service->route_fd, &t->path.peer, &route))
+		t->path.from = source_of(t, &route);
+	if (perform(t, action))
 		arm(t);
 }
 
@@ -534,10 +549,9 @@ void transfer_begin(struct tftp_service *s, struct tftp_port *port,
 	t->path = (struct tftp_path){
 		.fd = port->fd,
 		.peer = a->from,
-		/* To name the address costs the kernel another look-up. */
-		.from = a->route.source == a->to ? 0 : a->to,
 	};
 	t->to = a->to;
+	t->path.from = source_of(t, &a->route);
 	t->ifindex = a->netif->index;
 	t->view = view;
 	t->asked_blksize = request->blksize;
