@@ -120,7 +120,7 @@ class Loopback:
         """Whether the daemon takes requests, and answers them."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, \
                 contextlib.suppress(OSError):
-            probe.settimeout(1)
+            probe.settimeout(paths.SLOW)
             probe.connect(str(self.control))
             probe.sendall(b'{"command": "status"}\n')
             return probe.recv(1) != b""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import appliance, dhcp, harness, latency, uki  # noqa: E402
+from lab import appliance, dhcp, harness, latency, paths, uki  # noqa: E402
 from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
 
 MAC = "52:54:00:aa:00:01"
@@ -70,8 +70,10 @@ def probe_through(lab, send, what):
         while going():
             took.append(probe_http(lab))
             time.sleep(0.02)
-    harness.check(len(took) > 20, f"only {len(took)} answers during {what}")
-    harness.check(max(took) < 0.5, f"{max(took):.2f} s for one in {what}")
+    harness.check(len(took) > 20 / paths.SLOW,
+                  f"only {len(took)} answers during {what}")
+    harness.check(max(took) < 0.5 * paths.SLOW,
+                  f"{max(took):.2f} s for one in {what}")
     lab.netukid.require_running()
 
 
@@ -118,13 +120,13 @@ def test_offers_while_others_download(tftp, http):
         with latency.downloads(lab, tftp, http):
             time.sleep(0.5)
             in_time(lab)
-        lab.netukid.require_running()
 
 
 def in_time(lab, are_enough=lambda: True):
     """Fails unless the p99 is below the limit in one of five tries.
 
-    One that was not enough is none.
+    One that was not enough is none.  Under AddressSanitizer and valgrind the
+    daemon is put to the same work, which is all that can be said there.
     """
     best = None
     for _ in range(5):
@@ -133,16 +135,19 @@ def in_time(lab, are_enough=lambda: True):
             continue
         best = min(best or took, took,
                    key=lambda found: latency.part(found, 0.99))
-        if latency.part(best, 0.99) < LIMIT_US:
+        if latency.part(best, 0.99) < LIMIT_US or paths.SLOW > 1:
             break
     harness.check(best, "nothing was going on meanwhile")
     print(f"# p50 {latency.part(best, 0.5):.0f} us, "
           f"p99 {latency.part(best, 0.99):.0f} us, max {best[-1]:.0f} us")
+    lab.netukid.require_running()
+    if paths.SLOW > 1:
+        raise harness.Skip("it is well, but its time is an instrument's")
     harness.check(latency.part(best, 0.99) < LIMIT_US,
                   "the p99 is above the limit")
 
 
-HERD = 30000
+HERD = 30000 // paths.SLOW
 NAMES = [f"m{number}" for number in range(HERD)]
 
 
@@ -168,7 +173,6 @@ def test_offers_while_commanded(lines):
                 return ended[-1] > ended[-2]
 
             in_time(lab, is_busy)
-        lab.netukid.require_running()
 
 
 if __name__ == "__main__":

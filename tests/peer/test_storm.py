@@ -84,10 +84,11 @@ def check_memory(grown, transfers):
 
 def test_power_on():
     """1,000 iPXE clients at once: all are served, and side by side."""
+    clients = 1000 // paths.SLOW
     with served(loader=LOADER) as lab:
         load(lab, "loader", "--as", "ipxe")
         before = memory(lab, "VmHWM")
-        found = load(lab, "loader", "--as", "ipxe", "--clients", "1000")
+        found = load(lab, "loader", "--as", "ipxe", "--clients", clients)
         print(f"# {found['mb_s']:.0f} MB/s, first after {found['min_ms']:.0f} "
               f"ms, last after {found['max_ms']:.0f} ms, "
               f"{found['timeouts']} time-outs", flush=True)
@@ -100,9 +101,9 @@ def test_power_on():
                       f"{found['timeouts']} clients asked again")
         told = counts(lab)
         harness.equal((told["refused"], told["over-cap"], told["failed"],
-                       told["completed"]), (0, 0, 0, 1001),
+                       told["completed"]), (0, 0, 0, clients + 1),
                       "refused, over the cap, failed, completed")
-        check_memory(memory(lab, "VmHWM") - before, 1000)
+        check_memory(memory(lab, "VmHWM") - before, clients)
 
 
 def packet(op, number):
@@ -138,6 +139,8 @@ def rest(client, peer):
 
 def test_full_table():
     """What is too much is left to the client's retry, counted, and small."""
+    if paths.BUILD.name == "valgrind":
+        raise harness.Skip("before the last has begun the first gives up")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_TRANSFERS + 200
     if hard < wanted:
@@ -175,11 +178,14 @@ def test_full_table():
             client.sendto(packet(5, 0), peer)
 
 
-def shape(lab, rate):
-    """Makes loopback as slow as RATE, as a wire is; it drops nothing."""
+def shape(lab):
+    """Makes loopback a wire of 1 Gbit/s; it drops nothing.
+
+    A netukid that is slower has a wire that is as much slower.
+    """
     lab.run([paths.program("tc"), "qdisc", "add", "dev", "lo", "root", "tbf",
-             "rate", rate, "burst", "200kb", "limit", "64mb"],
-            lab.ns("netuki"))
+             "rate", f"{1000 // paths.SLOW}mbit", "burst", "200kb", "limit",
+             "64mb"], lab.ns("netuki"))
 
 
 @harness.cases(
@@ -192,7 +198,7 @@ def test_shared_wire(file, options):
     In the first round trips it is, to a timer that knows no better.
     """
     with served(loader=LOADER, image=1 << 20) as lab:
-        shape(lab, "1gbit")
+        shape(lab)
         found = load(lab, file, *options.split())
         print(f"# {found['mb_s']:.0f} MB/s, {found['again']} of "
               f"{found['blocks']} blocks again", flush=True)
@@ -212,7 +218,7 @@ def test_full_socket():
     On a slow wire windows of 64 for 500 clients are more than a socket holds.
     """
     with served(image=512 << 10) as lab:
-        shape(lab, "1gbit")
+        shape(lab)
         clients = lab.spawn(command(lab, "image", "--window", "64",
                                     "--clients", "500"), "netuki")
         most = 0

@@ -102,6 +102,8 @@ class Client:
             packet = self.get()
             harness.check(packet, f"block {number} did not come")
             op, block, data = packet
+            if op == OACK and number == 1:  # again
+                continue
             harness.equal(op, DATA, f"opcode of block {number}")
             if (number - block) & 0xffff in range(1, 16):  # again
                 continue
