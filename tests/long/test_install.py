@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 
@@ -85,13 +86,10 @@ def install(box, deb, *options):
                    f"/root/{deb.name}").stdout
 
 
-def configure(box, image=None):
-    """The two steps of the README: an image, and the machines."""
-    target = box.path("var/lib/netuki/images/debian.efi")
-    if image:
-        shutil.copyfile(image, target)
-    else:
-        pe.write(target, pe.uki(kernel_size=20_000_000))
+def configure(box):
+    """An image, large for one, and the machines."""
+    pe.write(box.path("var/lib/netuki/images/debian.efi"),
+             pe.uki(kernel_size=20_000_000))
     box.path("etc/netuki/netuki.yaml").write_text(CONFIG)
     box.run("systemctl", "restart", "netukid")
 
@@ -278,12 +276,23 @@ def test_autopkgtest():
             box.run(f"/root/debian/tests/{name}")
 
 
+def readme_config():
+    """The configuration that the README has a new user write."""
+    text = (paths.REPO / "README.md").read_text()
+    return textwrap.dedent(re.search(
+        r"Name the machines in `/etc/netuki/netuki\.yaml`.*\n\n"
+        r"((?: {7}.*\n)+)", text).group(1))
+
+
 def test_readme_to_a_booted_machine():
-    """An image, four lines of configuration, and power on."""
+    """An image, the README's configuration, and power on."""
     image = uki.build()
     with clean_machine() as (lab, box):
         install(box, package())
-        configure(box, image)
+        shutil.copyfile(
+            image, box.path("var/lib/netuki/images/debian.efi"))
+        box.path("etc/netuki/netuki.yaml").write_text(readme_config())
+        box.run("netukid", "--check")
         machine = lab.machine("lab-01", mac=MAC)
         machine.power_on()
         cmdline, seconds = machine.wait_guest(200)
