@@ -282,7 +282,8 @@ static int start_files(struct netuki *netuki, struct reading *reading)
 	int err = worker_run(netuki->worker);
 
 	if (!err)
-		err = images_new(netuki->base, netuki->worker, config->images,
+		err = (reading->hangs ? images_new_unread : images_new)(
+			netuki->base, netuki->worker, config->images,
 			reading->pins, &netuki->images);
 	if (err) {
 		log_error("cannot start: %s", strerror(-err));

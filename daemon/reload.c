@@ -6,20 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/queue.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/netif.h"
 #include "daemon/base/worker.h"
-#include "daemon/config_watch.h"
 #include "daemon/images/loaders.h"
 #include "daemon/images/pins.h"
-#include "daemon/policy/check.h"
 
 /*
  * Editors write in several steps, and a `git pull` many files: one reading
@@ -28,8 +23,7 @@
 static const struct timeval settle = {0, 200000};
 #define SETTLE_MAX_US 5000000
 
-#define READ_MAX 4  /* while new directories change under our hands */
-#define LATE_S	 20 /* so long those who ask wait for a disk that may hang */
+#define LATE_S 20 /* so long those who ask wait for a disk that may hang */
 
 static const struct config_report no_report;
 
@@ -66,110 +60,6 @@ struct reloader {
 	bool is_late;		       /* nobody waits for the running one */
 	struct waiters asking, served; /* by the next, the running reading */
 };
-
-/* Once, without watching. */
-static void read_once(const char *path, enum reading_aim aim, struct reading *r,
-	const struct check_client *clients, size_t n_clients)
-{
-	struct config *config = config_load(path, &r->report);
-	bool may_come = aim == READING_AIM_START;
-	struct images *images = NULL;
-	struct netifs *netifs = NULL;
-	int err;
-
-	if (!config)
-		return;
-	r->loaders = loaders_new(config, may_come, &r->report);
-	r->pins = pins_new(config);
-	err = images_new(NULL, NULL, config->images, r->pins, &images);
-	if (err)
-		config_report_add(&r->report, config, config->images_at,
-			may_come, "images: %s cannot be read: %s",
-			config->images, strerror(-err));
-	if (!err && netifs_new(NULL, config, &netifs) == 0) {
-		if (aim == READING_AIM_CHECK)
-			images_hash(images, check_wants_digest, config);
-		check_config(config, images, r->loaders, netifs, may_come,
-			&r->report);
-		check_seen(config, images, clients, n_clients, &r->report);
-	}
-	r->n_images = 0;
-	for (size_t i = 0; images && i < images->n; i++)
-		r->n_images += images->image[i]->state != IMAGE_STATE_REFUSED;
-	images_free(images);
-	netifs_free(netifs);
-	if (r->report.n_errors || !r->loaders)
-		config_unref(config);
-	else
-		r->config = config;
-}
-
-/* All but what watches. */
-static void forget_reading(struct reading *r)
-{
-	config_unref(r->config);
-	loaders_free(r->loaders);
-	pins_unref(r->pins);
-	config_report_done(&r->report);
-	r->config = NULL;
-	r->loaders = NULL;
-	r->pins = NULL;
-}
-
-/* Can it be read again, and tell when it has changed? Not so a pipe. */
-static bool is_regular(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) < 0 || S_ISREG(st.st_mode);
-}
-
-/*
- * Read, and watch what was read. What was not watched before may have changed
- * in between: then it is read again.
- */
-static void read_and_watch(const char *path, enum reading_aim aim,
-	struct reading *r, const struct config_watch *armed,
-	const struct check_client *clients, size_t n_clients)
-{
-	struct config_watch *watch;
-	bool changed = true;
-
-	for (int i = 0; changed && i < READ_MAX; i++) {
-		struct timespec since;
-
-		forget_reading(r);
-		clock_gettime(CLOCK_REALTIME_COARSE, &since);
-		read_once(path, aim, r, clients, n_clients);
-		if (r->inotify < 0 || !is_regular(path))
-			return;
-		watch = config_watch_new(r->inotify, &r->report);
-		if (!watch)
-			return;
-		changed = !config_watch_is_in(
-				  watch, r->watch ? r->watch : armed) &&
-			  config_watch_has_changed(watch, &r->report, &since);
-		config_watch_free(r->watch, watch, armed);
-		r->watch = watch;
-	}
-}
-
-void reading_take(const char *path, enum reading_aim aim, struct reading *ret)
-{
-	*ret = (struct reading){
-		.inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
-	config_report_init(&ret->report);
-	read_and_watch(path, aim, ret, NULL, NULL, 0);
-}
-
-void reading_done(struct reading *r)
-{
-	forget_reading(r);
-	config_watch_free(r->watch, NULL, NULL);
-	if (r->inotify >= 0)
-		close(r->inotify);
-	*r = (struct reading){.inotify = -1};
-}
 
 /* Warn of all that only the next start takes over. False: there is nothing. */
 static bool tell_restart(const struct config *old, const struct opened *opened,
@@ -318,14 +208,8 @@ static void job_work(void *arg)
 {
 	struct job *job = arg;
 
-	if (is_regular(job->path))
-		read_and_watch(job->path, READING_AIM_RELOAD, &job->reading,
-			job->armed, job->clients, job->n_clients);
-	else
-		config_report_add(&job->reading.report, NULL,
-			(struct config_at){0}, false,
-			"%s is no regular file, and cannot be read again",
-			job->path);
+	reading_renew(job->path, &job->reading, job->armed, job->clients,
+		job->n_clients);
 }
 
 /* The reading goes on, and is taken up when it ends; who asked is told. */

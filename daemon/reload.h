@@ -1,8 +1,7 @@
 /*
- * reload: reading the configuration, at start and while running. The file is
- * read and checked whole, in a helper thread while running, before anything
- * changes; then the new configuration takes the old one's place. A bad file
- * changes nothing.
+ * reload: another configuration while running. The file is read and checked
+ * whole (reading), in a helper thread, before anything changes; then the new
+ * configuration takes the old one's place. A bad file changes nothing.
  */
 #ifndef DAEMON_RELOAD_H
 #define DAEMON_RELOAD_H
@@ -10,38 +9,7 @@
 #include <sys/queue.h>
 
 #include "daemon/netuki.h"
-
-/* What one reading of the configuration brings. */
-struct reading {
-	struct config *config; /* NULL: there are errors, see the report */
-	struct loaders *loaders;
-	struct pins *pins;
-	size_t n_images; /* that are not refused */
-	struct config_report report;
-	int inotify; /* -1: nothing is watched */
-	struct config_watch *watch;
-};
-
-/* What a reading is for. */
-enum reading_aim {
-	/* Images and loaders that are not there may still be mounted. */
-	READING_AIM_START,
-	READING_AIM_RELOAD,
-	/*
-	 * Digests that are not known and that something depends on are
-	 * computed, which may take as long as reading the images takes; the
-	 * others wait for no more than the heads of files.
-	 */
-	READING_AIM_CHECK
-};
-
-/*
- * Read the file, check what it refers to, and begin to watch all that was
- * read. For reading_done.
- */
-void reading_take(const char *path, enum reading_aim aim, struct reading *ret);
-/* Frees all that is left in it. */
-void reading_done(struct reading *reading);
+#include "daemon/reading.h"
 
 struct reloader;
 

@@ -383,12 +383,12 @@ static void refresh(void *arg)
 	images_watch_again(p->watch);
 }
 
-int images_new(struct event_base *base, struct worker *worker,
+/* All but the reading. */
+static int prepare(struct event_base *base, struct worker *worker,
 	const char *directory, struct pins *pins, struct images **ret)
 {
 	struct images *images = calloc(1, sizeof(*images));
 	struct images_private *p = calloc(1, sizeof(*p));
-	int err;
 
 	if (!images || !p || !(p->directory = strdup(directory))) {
 		free(images);
@@ -411,6 +411,18 @@ int images_new(struct event_base *base, struct worker *worker,
 	}
 	if (base)
 		images_watch_directory(p->watch, directory);
+	*ret = images;
+	return 0;
+}
+
+int images_new(struct event_base *base, struct worker *worker,
+	const char *directory, struct pins *pins, struct images **ret)
+{
+	struct images *images;
+	int err = prepare(base, worker, directory, pins, &images);
+
+	if (err)
+		return err;
 	err = read_now(images);
 	if (err && !base) {
 		images_free(images);
@@ -418,6 +430,16 @@ int images_new(struct event_base *base, struct worker *worker,
 	}
 	*ret = images;
 	return 0;
+}
+
+int images_new_unread(struct event_base *base, struct worker *worker,
+	const char *directory, struct pins *pins, struct images **ret)
+{
+	int err = prepare(base, worker, directory, pins, ret);
+
+	if (!err)
+		refresh(*ret);
+	return err;
 }
 
 void images_free(struct images *images)

@@ -89,6 +89,9 @@ struct images {
  */
 int images_new(struct event_base *base, struct worker *worker,
 	const char *directory, struct pins *pins, struct images **ret);
+/* The same for a directory that does not answer: it is read meanwhile. */
+int images_new_unread(struct event_base *base, struct worker *worker,
+	const char *directory, struct pins *pins, struct images **ret);
 void images_free(struct images *images);
 /*
  * Compute now, waiting for the disk, the digests of the images of which

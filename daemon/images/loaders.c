@@ -62,6 +62,7 @@ struct collecting {
 	struct loaders *loaders;
 	const struct config *config;
 	bool may_come;
+	struct patience *patience; /* NULL: without end */
 	struct config_report *report;
 };
 
@@ -90,6 +91,38 @@ static bool is_settled(
 	return loaders->n == LOADERS_MAX;
 }
 
+static void try_loader(void *path)
+{
+	struct file *file;
+
+	if (file_open(path, &file) == 0)
+		free(find_signer(file));
+}
+
+/* 0 or -errno; -ETIMEDOUT: nothing answers. */
+static int open_in_time(
+	const struct collecting *c, const char *path, struct file **ret)
+{
+	char *copy = strdup(path);
+	bool answers = !c->patience || !copy ||
+		       patience_try(c->patience, try_loader, copy);
+
+	free(copy);
+	return answers ? file_open(path, ret) : -ETIMEDOUT;
+}
+
+static const char *why_not_open(int err)
+{
+	switch (err) {
+	case -EINVAL:
+		return "not a regular file";
+	case -ETIMEDOUT:
+		return "its file system does not answer";
+	default:
+		return strerror(-err);
+	}
+}
+
 static void add(
 	const struct collecting *c, const char *path, struct config_at at)
 {
@@ -100,13 +133,12 @@ static void add(
 	if (!path || is_settled(c, path, at))
 		return;
 	loader = &loaders->loader[loaders->n];
-	err = file_open(path, &loader->file);
+	err = open_in_time(c, path, &loader->file);
 	if (err && !at.line)
 		return;
 	if (err)
 		config_report_add(c->report, c->config, at, c->may_come,
-			"loader %s: %s%s", path,
-			err == -EINVAL ? "not a regular file" : strerror(-err),
+			"loader %s: %s%s", path, why_not_open(err),
 			c->may_come ? "; it is served once it is there" : "");
 	loader->path = strdup(path);
 	if (!loader->path) {
@@ -130,10 +162,11 @@ static void add_settings(
 }
 
 struct loaders *loaders_new(const struct config *config, bool may_come,
-	struct config_report *report)
+	struct patience *patience, struct config_report *report)
 {
 	struct loaders *loaders = calloc(1, sizeof(*loaders));
-	const struct collecting c = {loaders, config, may_come, report};
+	const struct collecting c = {
+		loaders, config, may_come, patience, report};
 
 	if (!loaders)
 		return NULL;

@@ -9,6 +9,7 @@
 #define DAEMON_IMAGES_LOADERS_H
 
 #include "config/config.h"
+#include "daemon/base/patience.h"
 #include "daemon/base/worker.h"
 #include "daemon/images/view.h"
 
@@ -20,7 +21,7 @@ struct loaders;
  * it is. Default ones that are not installed are left out.
  */
 struct loaders *loaders_new(const struct config *config, bool may_come,
-	struct config_report *report);
+	struct patience *patience, struct config_report *report);
 /* Before the worker of loaders_view. */
 void loaders_free(struct loaders *loaders);
 /* The one of this path was offered, and will be asked for. */

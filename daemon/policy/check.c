@@ -69,8 +69,22 @@ static void check_settings(
 {
 	if (set->image)
 		check_image(c, set->image, set->image_at);
+}
+
+static void check_files_of(const struct config *config,
+	const struct config_settings *set, struct config_report *report)
+{
 	for (size_t i = 0; set->files && i < set->files->n; i++)
-		check_file(c->config, &set->files->file[i], c->report);
+		check_file(config, &set->files->file[i], report);
+}
+
+void check_files(const struct config *config, struct config_report *report)
+{
+	check_files_of(config, &config->defaults, report);
+	for (size_t i = 0; i < config->n_groups; i++)
+		check_files_of(config, config->groups[i].settings, report);
+	for (size_t i = 0; i < config->n_machines; i++)
+		check_files_of(config, config->machines[i].settings, report);
 }
 
 /* What the settings of one machine come to, and their image, which is READY. */

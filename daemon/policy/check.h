@@ -21,6 +21,12 @@ void check_config(const struct config *config, const struct images *images,
 	bool may_come, struct config_report *report);
 
 /*
+ * Warnings for what `files:` names and that cannot be read. Waits for the disk,
+ * as check_config() does.
+ */
+void check_files(const struct config *config, struct config_report *report);
+
+/*
  * Warnings for ports that another program holds, but for a netukid: it may be
  * the one that runs.
  */

@@ -72,7 +72,7 @@ static void prepare(void)
 	netuki.config = config_load_text(
 		"tests/fuzz/netuki.yaml", text, strlen(text), &report);
 	CHECK(netuki.config && netuki.config->n_machines < MACHINES);
-	netuki.loaders = loaders_new(netuki.config, false, &report);
+	netuki.loaders = loaders_new(netuki.config, false, NULL, &report);
 	config_report_done(&report);
 	netuki.base = event_base_new();
 	netuki.clients = clients_new();

@@ -453,6 +453,43 @@ def far_loader(lab, remote, contents):
         wait_until(lambda: try_tftp(lab, name) == text, f"the new {name}")
 
 
+def test_start_with_a_hung_file_server():
+    """What others have is served; the rest once there is an answer."""
+    work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
+    try:
+        contents = work / "contents"
+        contents.mkdir()
+        wanted = pe.uki("a")
+        pe.write(contents / "a.efi", wanted)
+        (contents / "loader.kpxe").write_bytes(b"a far loader")
+        with SlowFolder(work, contents, 0) as remote, \
+                Loopback(f"  - {{name: lab-01, mac: '{MAC}', "
+                         "image: a.efi}\n", "") as box:
+            box.images = remote.path
+            (box.tmp / "loader.kpxe").unlink()
+            (box.tmp / "loader.kpxe").symlink_to(remote.path / "loader.kpxe")
+            box.write_config(f"  - {{name: lab-01, mac: '{MAC}', "
+                             "image: a.efi}\n", "")
+            remote.hang(True)
+            try:
+                box.start(timeout=40)
+                for what in (f"loader {box.tmp}/loader.kpxe: its file system "
+                             "does not answer",
+                             f"the file system of {remote.path} does not "
+                             "answer"):
+                    harness.check(what in box.log(), box.log())
+                harness.equal(box.get("/loaders/loader.efi"), b"MZ a loader",
+                              "a near loader")
+            finally:
+                remote.hang(False)
+            wait_until(lambda: box.request("/images/a.efi")[1] == wanted,
+                       "the image")
+            wait_until(lambda: box.request("/loaders/loader.kpxe")[1] ==
+                       b"a far loader", "the loader")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
 def wait_until(truth, what):
     """Waits until TRUTH() is true."""
     until = time.monotonic() + 30
