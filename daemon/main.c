@@ -393,6 +393,15 @@ static void run(struct netuki *netuki)
 		event_free(watchdog);
 }
 
+/* A full disk is to be no success to a script. */
+static int written(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	fprintf(stderr, "netukid: the answer could not be written\n");
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	struct netuki netuki = {0};
@@ -401,9 +410,9 @@ int main(int argc, char **argv)
 	int status = parse_options(argc, argv, &options);
 
 	if (status)
-		return status - 1;
+		return written(status - 1);
 	if (options.inspect)
-		return inspect_file(options.inspect, options.json);
+		return written(inspect_file(options.inspect, options.json));
 	log_init(options.debug);
 	netuki.config_path = options.config;
 	reading_take(options.config,
@@ -417,7 +426,7 @@ int main(int argc, char **argv)
 	if (!reading.config || options.check) {
 		status = reading.config ? 0 : 1;
 		reading_done(&reading);
-		return status;
+		return written(status);
 	}
 	signal(SIGPIPE, SIG_IGN);
 	/* A file that may not grow is an error to be told, not an end. */

@@ -18,7 +18,9 @@ struct loaders;
 /*
  * Collect them. Problems (not there, two of one name) go to the report as
  * errors, one that is not there as a warning with may_come: it is served once
- * it is. Default ones that are not installed are left out.
+ * it is. Default ones that are not installed are left out. One whose file
+ * system does not answer while there is patience left is not there; patience
+ * NULL: all are waited for.
  */
 struct loaders *loaders_new(const struct config *config, bool may_come,
 	struct patience *patience, struct config_report *report);

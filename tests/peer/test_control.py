@@ -1327,14 +1327,18 @@ def test_answer_cannot_be_written():
     """A full disk is no success, and ends what follows."""
     with running() as box, open("/dev/full", "wb") as full:
         at = ["--control", box.control]
-        for args in (["--help"], ["status", *at], ["images", "--json", *at],
-                     ["boots", "--follow", "--json", *at]):
+        for program, *args in (
+                ["netukictl", "--help"], ["netukictl", "status", *at],
+                ["netukictl", "images", "--json", *at],
+                ["netukictl", "boots", "--follow", "--json", *at],
+                ["netukid", "--help"],
+                ["netukid", "--check", "--config", box.config]):
             done = subprocess.run(
-                [paths.built("netukictl"), *args],
+                [paths.built(program), *args],
                 text=True, stdout=full, stderr=subprocess.PIPE, timeout=20)
-            harness.equal((done.returncode, done.stderr),
-                          (1, "netukictl: the answer could not be written\n"),
-                          args)
+            harness.equal((done.returncode, done.stderr.splitlines()[-1:]),
+                          (1, [f"{program}: the answer could not be written"]),
+                          (program, args))
 
 
 def test_boots_before_any():
