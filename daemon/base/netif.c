@@ -337,6 +337,14 @@ bool netif_is_on_link(const struct netif *netif, uint32_t addr)
 	return false;
 }
 
+bool netifs_on_link(const struct netifs *netifs, uint32_t addr)
+{
+	for (size_t i = 0; i < netifs->n; i++)
+		if (netif_is_on_link(&netifs->netif[i], addr))
+			return true;
+	return false;
+}
+
 bool netifs_have(const struct netifs *netifs, uint32_t addr)
 {
 	for (size_t i = 0; i < netifs->n; i++)

@@ -62,6 +62,8 @@ uint32_t netif_server_addr(const struct netif *netif, uint32_t near);
 /* Is addr in a subnet of this interface? */
 bool netif_is_on_link(const struct netif *netif, uint32_t addr);
 
+/* Is addr in a subnet of any interface? */
+bool netifs_on_link(const struct netifs *netifs, uint32_t addr);
 /* Is this an address of this host, on any interface? */
 bool netifs_have(const struct netifs *netifs, uint32_t addr);
 

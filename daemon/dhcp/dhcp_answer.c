@@ -239,7 +239,8 @@ static bool is_possible(const struct netuki *netuki, uint32_t addr)
 /*
  * A relay passes on which DHCP server's offer a machine takes, and so its
  * address to be. Behind a relay nothing else says whose address asks for files
- * then: UEFI that loads its image over TFTP never asks us again.
+ * then: UEFI that loads its image over TFTP never asks us again. On a link of
+ * ours the kernel knows, whatever a stranger may say in a relay's name.
  */
 static void note_lease(
 	const struct netuki *netuki, const struct dhcp_message *m)
@@ -248,8 +249,10 @@ static void note_lease(
 	struct client_record *record;
 	struct mac mac;
 
-	if (!m->giaddr || m->op != DHCP_OP_REQUEST ||
-		m->type != DHCP_TYPE_REQUEST || m->hlen != sizeof(mac.b) ||
+	if (!clients_have_relay(netuki->clients, m->giaddr) ||
+		netifs_on_link(netuki->netifs, ip) ||
+		m->op != DHCP_OP_REQUEST || m->type != DHCP_TYPE_REQUEST ||
+		m->hlen != sizeof(mac.b) ||
 		!dhcp_opt_addr(m, DHCP_OPT_SERVER_ID) || !ip ||
 		!is_possible(netuki, ip))
 		return;

@@ -194,11 +194,18 @@ const struct client_list *clients_list(const struct clients *clients)
 	return &clients->lru;
 }
 
-void clients_saw_relay(struct clients *clients, uint32_t relay)
+bool clients_have_relay(const struct clients *clients, uint32_t relay)
 {
 	for (size_t i = 0; i < RELAYS; i++)
-		if (clients->relay[i] == relay)
-			return;
+		if (relay && clients->relay[i] == relay)
+			return true;
+	return false;
+}
+
+void clients_saw_relay(struct clients *clients, uint32_t relay)
+{
+	if (clients_have_relay(clients, relay))
+		return;
 	clients->relay[clients->next_relay++ % RELAYS] = relay;
 }
 

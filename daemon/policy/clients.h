@@ -80,6 +80,7 @@ void clients_set_ip(struct clients *clients, struct client_record *record,
  * clients' addresses are near its own, but nobody says how near: a /16.
  */
 void clients_saw_relay(struct clients *clients, uint32_t relay);
+bool clients_have_relay(const struct clients *clients, uint32_t relay);
 bool clients_near_relay(const struct clients *clients, uint32_t ip);
 /* Oldest first; read only. */
 const struct client_list *clients_list(const struct clients *clients);

@@ -253,7 +253,10 @@ def lease_request(address):
 
 
 def test_relayed_machine_is_known_by_its_lease():
-    """Behind a relay too an offer that led to TFTP is the one to keep."""
+    """Behind a relay too an offer that led to TFTP is the one to keep.
+
+    Of addresses on our own link a relay tells nothing, nor who is none.
+    """
     with Lab() as lab:
         appliance.network(lab, dhcp=False)
         add_far_network(lab)
@@ -268,8 +271,12 @@ def test_relayed_machine_is_known_by_its_lease():
                 harness.check(found, "no answer to the relay")
                 harness.check(43 in dhcp.parse(found[0][0]),
                               f"attempt {xid} is not `direct`")
-                relay.send(through_relay(lease_request("10.78.0.50")),
-                           (NETUKI_ADDRESS, 67))
+                stranger = bytearray(lease_request("10.78.0.51"))
+                stranger[24:28] = socket.inet_aton("10.99.0.1")
+                for packet in (through_relay(lease_request("10.78.0.50")),
+                               through_relay(lease_request("10.77.0.51")),
+                               bytes(stranger)):
+                    relay.send(packet, (NETUKI_ADDRESS, 67))
                 lab.run([paths.program("curl"), "-s", "-o",
                          lab.tmp / "loader",
                          f"tftp://{NETUKI_ADDRESS}/snponly.efi"],
