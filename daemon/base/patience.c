@@ -1,5 +1,6 @@
 #include "daemon/base/patience.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/pidfd.h>
@@ -29,7 +30,8 @@ bool patience_try(struct patience *patience, void (*look)(void *arg), void *arg)
 		wait_us = MOMENT_US;
 	ended.fd = pidfd_open(pid, 0);
 	if (ended.fd >= 0) {
-		answers = poll(&ended, 1, (int)(wait_us / 1000)) != 0;
+		answers = TEMP_FAILURE_RETRY(
+				  poll(&ended, 1, (int)(wait_us / 1000))) != 0;
 		close(ended.fd);
 	}
 	/* Who hangs may not even die before there is an answer. */

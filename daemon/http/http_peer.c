@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "daemon/base/clock.h"
+#include "daemon/base/hash.h"
 #include "daemon/base/netif.h"
 #include "daemon/http/http_conn.h"
 #include "daemon/policy/clients.h"
@@ -181,13 +182,11 @@ void http_peer_is(struct http_conn *conn, struct client_record *record)
 
 uint16_t *http_peer_count(struct http_conn *conn)
 {
-	uint32_t h = 0x811c9dc5;
 	/* Of IPv6 the network: a host there has addresses without end. */
 	size_t len = ipv4_of(&conn->peer) ? 16 : 8;
 
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ conn->peer.s6_addr[i]) * 0x01000193;
-	return &conn->service->per_addr[(h ^ h >> 16) % HTTP_PER_ADDR_BUCKETS];
+	return &conn->service->per_addr[hash_bucket(
+		&conn->peer, len, HTTP_PER_ADDR_BUCKETS)];
 }
 
 void http_peer_server(const struct http_conn *conn, struct client *client,

@@ -92,6 +92,7 @@ static uint64_t cut_down(
 	struct http_service *s, uint64_t now_us, uint64_t total, unsigned limit)
 {
 	struct http_conn *conn, *next;
+	uint64_t bytes;
 
 	for (conn = TAILQ_FIRST(&s->conns); conn && total > HTTP_UNREAD_MAX;
 		conn = next) {
@@ -99,7 +100,11 @@ static uint64_t cut_down(
 		if (*http_peer_count(conn) <= limit ||
 			!http_bulk_stalls(conn, now_us))
 			continue;
-		total -= unread(conn);
+		/* What waits for a disk of ours frees nothing. */
+		bytes = unread(conn);
+		if (!bytes)
+			continue;
+		total -= bytes;
 		give_way(conn);
 	}
 	return total;

@@ -10,6 +10,8 @@
 /* One an architecture, and those of groups and machines. */
 #define LOADERS_MAX 256
 
+/* Looks at once: those that hang leave the worker's other threads alone. */
+#define LOOKS_MAX 2
 /* So long a loader that was looked for in vain is told to be not there. */
 #define MISSING_US 10000000
 
@@ -267,6 +269,15 @@ static bool is_remote(const struct loader *loader)
 	return !loader->file || file_is_remote(loader->file);
 }
 
+static bool may_look(const struct loaders *loaders)
+{
+	unsigned looks = 0;
+
+	for (size_t i = 0; i < loaders->n; i++)
+		looks += loaders->loader[i].job != NULL;
+	return looks < LOOKS_MAX;
+}
+
 static struct loader *find(struct loaders *loaders, const char *name)
 {
 	for (size_t i = 0; i < loaders->n; i++)
@@ -280,7 +291,7 @@ void loaders_expect(
 {
 	struct loader *loader = find(loaders, base_name(path));
 
-	if (loader && is_remote(loader) && !loader->job)
+	if (loader && is_remote(loader) && !loader->job && may_look(loaders))
 		start_look(loader, worker);
 }
 

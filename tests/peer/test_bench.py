@@ -205,7 +205,7 @@ def test_delay_as_on_a_wire():
         lab.host("client", "10.77.0.50/24")
         inside = netns.child_setup(lab.ns("client"))
         lab.start_nginx(fill(lab))
-        run = ("/f.bin", "--no-save", "--loads", 2, "--as")
+        run = ("/f.bin", "--no-save", "--loads", 4, "--as")
         with Wire(lab, 0.02, ("netuki", "10.88.0.1/24"),
                   ("client", "10.88.0.2/24")):
             for who in ("ipxe", "edk2"):
