@@ -31,6 +31,17 @@ DELAY = 0.1
 LIMIT = 0.010 * paths.SLOW
 
 
+@contextlib.contextmanager
+def scratch():
+    """A folder to work in, and one in it for what the disk is to have."""
+    work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
+    try:
+        (work / "contents").mkdir()
+        yield work, work / "contents"
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
 def connect(lab):
     """A TCP connection from the client's host to netukid."""
     peer = netns.open_socket(lab.ns("client"), socket.AF_INET,
@@ -105,17 +116,12 @@ def judge(before, beside, after):
 
 def test_nobody_else_waits():
     """p99 of DHCP and of small answers while a cold file comes slowly."""
-    work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
-    try:
-        contents = work / "contents"
-        contents.mkdir()
+    with scratch() as (work, contents):
         big = random.Random(1).randbytes(SIZE)
         (contents / "big.bin").write_bytes(big)
         (contents / "seed").write_text("I am ${name}\n" + "x" * 60000)
         with SlowDisk(work, contents, DELAY) as disk, Lab() as lab:
             slow(lab, disk, big)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def slow(lab, disk, big):
@@ -180,16 +186,11 @@ def make_cold(path):
 def test_new_images():
     """Nobody waits while images appear whose heads are on the slow disk."""
     names = [f"{number}.efi" for number in range(16)]
-    work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
-    try:
-        contents = work / "contents"
-        contents.mkdir()
+    with scratch() as (work, contents):
         for name in names:
             pe.write(contents / name, pe.uki(name))
         with SlowDisk(work, contents, DELAY) as disk, Lab() as lab:
             appear(lab, disk, names)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def appear(lab, disk, names):
@@ -212,18 +213,13 @@ def appear(lab, disk, names):
 
 def test_images_on_a_file_server():
     """The same for images that a slow file server has; their changes count."""
-    work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
-    try:
-        contents = work / "contents"
-        contents.mkdir()
+    with scratch() as (work, contents):
         for name in ("http", "tftp"):
             pe.write(contents / f"{name}.efi",
                      pe.uki(name, initrd_size=5 << 20))
         with SlowFolder(work, contents, 0.05) as remote, Lab() as lab:
             (lab.tmp / "images").symlink_to(remote.path)
             file_server(lab, contents)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def overwritten(lab, path):
@@ -286,10 +282,7 @@ def file_server(lab, contents):
 
 def test_file_server_with_errors():
     """What failed is tried again; what a broken list leaves out is not gone."""
-    work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
-    try:
-        contents = work / "contents"
-        contents.mkdir()
+    with scratch() as (work, contents):
         for name in ("a", "b"):
             pe.write(contents / f"{name}.efi", pe.uki(name, 3 << 20))
         digest = hashlib.sha256((contents / "b.efi").read_bytes()).hexdigest()
@@ -298,16 +291,11 @@ def test_file_server_with_errors():
             box.write_config(f"  - {{name: lab-01, mac: '{MAC}', "
                              f"image: b.efi, sha256: {digest}}}\n", "")
             errors(remote, contents, box)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def test_hung_file_server():
     """Whoever reads from it waits; what is set is saved meanwhile."""
-    work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
-    try:
-        contents = work / "contents"
-        contents.mkdir()
+    with scratch() as (work, contents):
         wanted = pe.uki("a", 3 << 20)
         pe.write(contents / "a.efi", wanted)
         with SlowFolder(work, contents, 0) as remote, \
@@ -342,16 +330,11 @@ def test_hung_file_server():
             for reader in readers:
                 reader.join()
             harness.check(got == [wanted] * 16, "other bytes")
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def test_reload_that_hangs():
     """Who asks for it is told, and it is taken up when it ends."""
-    work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
-    try:
-        contents = work / "contents"
-        contents.mkdir()
+    with scratch() as (work, contents):
         pe.write(contents / "x.efi", pe.uki("x"))
         with SlowFolder(work, contents, 0) as remote, \
                 Loopback(f"  - {{name: lab-01, mac: '{MAC}'}}\n") as box:
@@ -378,21 +361,14 @@ def test_reload_that_hangs():
             wait_until(lambda: box.json("status")["last-reload"]["ok"] and
                        "x.efi" in box.text("images"), "the reload")
             harness.equal(box.json("status")["config-error"], None, "error")
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def test_loader_on_a_hung_file_server():
     """Nobody waits for it but who loads it; each boot sees its newest."""
-    work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
-    try:
-        contents = work / "contents"
-        contents.mkdir()
+    with scratch() as (work, contents):
         (contents / "far.efi").write_bytes(b"MZ of a server" * 9999)
         with SlowFolder(work, contents, 0) as remote, Lab() as lab:
             far_loader(lab, remote, contents)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def offered(lab, mac):
@@ -455,10 +431,7 @@ def far_loader(lab, remote, contents):
 
 def test_start_with_a_hung_file_server():
     """What others have is served; the rest once there is an answer."""
-    work = Path(tempfile.mkdtemp(prefix="nk-slow-"))
-    try:
-        contents = work / "contents"
-        contents.mkdir()
+    with scratch() as (work, contents):
         wanted = pe.uki("a")
         pe.write(contents / "a.efi", wanted)
         (contents / "loader.kpxe").write_bytes(b"a far loader")
@@ -486,8 +459,6 @@ def test_start_with_a_hung_file_server():
                        "the image")
             wait_until(lambda: box.request("/loaders/loader.kpxe")[1] ==
                        b"a far loader", "the loader")
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def wait_until(truth, what):
