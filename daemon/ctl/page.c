@@ -67,7 +67,7 @@ static void put_time(double unix_time, FILE *out)
 	char text[60];
 
 	if (localtime_r(&seconds, &tm) &&
-		strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &tm))
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M %Z", &tm))
 		fputs(text, out);
 }
 
@@ -77,7 +77,7 @@ static void put_title(const json_t *report, FILE *out)
 	put_text(text_of(report, "by"), out);
 }
 
-/* "1204 boots, 2026-11-01 10:00 to 2026-11-22 18:30" */
+/* "1204 boots, 2026-11-01 10:00 CET to 2026-11-22 18:30 CET" */
 static void put_range(const json_t *report, FILE *out)
 {
 	const json_t *g;
@@ -101,8 +101,10 @@ static void put_range(const json_t *report, FILE *out)
 		return;
 	fputs(", ", out);
 	put_time(first, out);
-	fputs(" to ", out);
-	put_time(last, out);
+	if (count > 1) {
+		fputs(" to ", out);
+		put_time(last, out);
+	}
 }
 
 static void put_verdicts(const json_t *report, FILE *out)
@@ -114,7 +116,9 @@ static void put_verdicts(const json_t *report, FILE *out)
 	if (!json_array_size(json_object_get(report, "groups")))
 		fputs("<p>There is no boot to report.</p>\n", out);
 	else if (!json_array_size(list))
-		fputs("<p>There are no two groups to compare.</p>\n", out);
+		fputs("<p>There are no two groups with complete boots to "
+		      "compare.</p>\n",
+			out);
 	json_array_foreach(list, i, c)
 	{
 		report_verdict(c, text);

@@ -1,5 +1,6 @@
 """A browser without a screen and without a network: Chromium, headless."""
 
+import os
 import struct
 import subprocess
 import tempfile
@@ -10,7 +11,7 @@ from lab import paths
 SECONDS = 90
 
 
-def _run(page, *options):
+def _run(page, *options, zone=None):
     """Opens the file PAGE; what Chromium prints.
 
     It is in a network namespace of its own, in which there is nothing.
@@ -23,12 +24,16 @@ def _run(page, *options):
              f"--user-data-dir={profile}", "--virtual-time-budget=10000",
              *options, f"file://{page}"],
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=SECONDS, check=True).stdout
+            timeout=SECONDS, check=True,
+            env={**os.environ, "TZ": zone} if zone else None).stdout
 
 
-def dom(page):
-    """The document as its scripts have left it, as text."""
-    return _run(page, "--dump-dom")
+def dom(page, width=1000, zone=None):
+    """The document as its scripts have left it, as text.
+
+    The window has this WIDTH, and the user is in this time ZONE.
+    """
+    return _run(page, "--dump-dom", f"--window-size={width},1000", zone=zone)
 
 
 def screenshot(page, path, width, height, dark=False):

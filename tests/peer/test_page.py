@@ -170,7 +170,7 @@ def test_sampled():
                       "percentiles of all")
         harness.check("points" not in told["groups"][0], "points in the JSON")
         text = browser.dom(path)
-        harness.check("one boot in 4" in figure(text, "runs"),
+        harness.check("Drawn: one boot in 4." in figure(text, "runs"),
                       "it is not said")
         harness.equal(figure(text, "up"), "", "the plot of what nobody said")
 
@@ -188,6 +188,32 @@ def test_many_groups():
         for n in range(1, 11):
             harness.check(f"lab-{n:02}" in plot, f"lab-{n:02} is not drawn")
         harness.check("of 20" in plot, "it is not said")
+
+
+LONG = "a-machine-that-has-been-given-the-longest-of-all-names.example.org"
+
+
+def test_single():
+    """One boot, on a telephone: its clock's time, and room for a point."""
+    with Loopback() as box:
+        history(box, [rows.boot(1, BEGIN, machine=LONG, discover_us=0,
+                                offer_us=2000, first_byte_us=5000000,
+                                last_byte_us=9000000)])
+        text = browser.dom(report(box, "--by", "machine")[0], 400,
+                           "Europe/Berlin")
+        harness.check(re.search(r"<p>1 boot, 2026-09-21 [0-9:]+ [A-Z0-9+-]+"
+                                "</p>", text), "no single moment")
+        told = figure(text, "runs")
+        for words in ("16:13:20", "21 Sep", "time (Europe/Berlin)"):
+            harness.check(f">{words}<" in told, f"no {words}: {told}")
+        harness.check("no two groups with complete boots" in text,
+                      "no word of what cannot be compared")
+        # Of names is not more than a half of it.
+        plot = figure(text, "phases")
+        x, = re.findall(r'<g [^>]*class="phase"[^>]*>.*?<rect x="([\d.]+)"',
+                        plot, re.S)
+        harness.check(float(x) < 180, f"the bars begin at {x}")
+        harness.check(f">{LONG}<" not in plot, "the name is whole")
 
 
 # Apart as 5 of 5 are by chance once in 32 times, and two that are like both.

@@ -27,6 +27,8 @@ const boots = shown.flatMap((group, i) => group.points.map(point => {
 	return boot;
 }));
 
+/* As the rest of the page has them, not as this country does. */
+const stamp = d3.timeFormat("%Y-%m-%d %H:%M:%S");
 const seconds = us => us / 1e6;
 const say = s => `${s.toFixed(s < 10 ? 2 : 1)} s`;
 const isFailure = boot =>
@@ -36,7 +38,7 @@ function title(boot, us)
 {
 	return [
 		`${boot.machine || boot.mac}, boot ${boot.id}`,
-		boot.date.toLocaleString(),
+		stamp(boot.date),
 		`${names[boot.group]}: ${boot.outcome}` +
 			(isFailure(boot) ? ` at ${boot.step}` : ""),
 		us === null ? "" : say(seconds(us)),
@@ -70,7 +72,8 @@ function sampled()
 {
 	const parts = d3.groups(shown.filter(group => group.every > 1),
 		group => group.every).map(([every, some]) =>
-			`one boot in ${every} of ${some.map(nameOf).join(", ")}`);
+			`one boot in ${every}` + (some.length < shown.length
+				? ` of ${some.map(nameOf).join(", ")}` : ""));
 
 	return (parts.length ? ` Drawn: ${parts.join("; ")}.` : "") +
 		(shown.length < report.groups.length
@@ -85,13 +88,16 @@ const style = {
 	fontSize: "12.5px",
 };
 
-/* Room for the groups' names at the left. */
-const room = () => Math.min(260, 24 +
-	7.2 * d3.max(names, name => Math.min(name.length, 33)));
-const short = name => name.length > 33 ? name.slice(0, 32) + "\u2026" : name;
+/* Room for the groups' names at the left: a third of what there is. */
+const LETTER = 7.2;
+const most = width => Math.min(33, Math.floor(width / 3 / LETTER));
+const room = width => 24 + LETTER *
+	d3.max(names, name => Math.min(name.length, most(width)));
+const short = (name, letters) => name.length > letters
+	? name.slice(0, letters - 1) + "\u2026" : name;
 
-const groupAxis = () => Plot.axisY(d3.range(shown.length), {
-	tickFormat: i => short(names[i]),
+const groupAxis = width => Plot.axisY(d3.range(shown.length), {
+	tickFormat: i => short(names[i], most(width)),
 	tickSize: 0,
 	tickPadding: 12,
 	label: null,
@@ -117,7 +123,7 @@ function distribution(id, heading, words, measure, column, width)
 	figure(id, heading, words + sampled(), Plot.plot({
 		width,
 		height: 52 + 82 * shown.length,
-		marginLeft: room(),
+		marginLeft: room(width),
 		marginRight: 30,
 		marginTop: 6,
 		marginBottom: 40,
@@ -128,7 +134,7 @@ function distribution(id, heading, words, measure, column, width)
 		y: {domain: [shown.length - 0.45, -0.6]},
 		marks: [
 			Plot.gridX({stroke: "var(--line)", strokeOpacity: 1}),
-			groupAxis(),
+			groupAxis(width),
 			Plot.ruleY(enough, {
 				className: "whisker",
 				x1: i => at(i, "p5"),
@@ -264,7 +270,7 @@ function phases(width)
 	const used = PHASES.filter(phase =>
 		bars.some(bar => bar.phase === phase));
 	const colour = phase => `var(--p${PHASES.indexOf(phase)})`;
-	const wide = bar => bar.s / total * (width - room()) > 44;
+	const wide = bar => bar.s / total * (width - room(width)) > 44;
 
 	if (!bars.length)
 		return;
@@ -276,7 +282,7 @@ function phases(width)
 		Plot.plot({
 			width,
 			height: 46 + 50 * shown.length,
-			marginLeft: room(),
+			marginLeft: room(width),
 			marginRight: 30,
 			marginTop: 6,
 			marginBottom: 40,
@@ -289,7 +295,7 @@ function phases(width)
 			marks: [
 				Plot.gridX({stroke: "var(--line)",
 					strokeOpacity: 1}),
-				groupAxis(),
+				groupAxis(width),
 				Plot.rect(bars, {
 					className: "phase",
 					x1: "from",
@@ -315,6 +321,19 @@ function phases(width)
 		}));
 }
 
+/* "14:45", or "7 Nov"; below it, where that changes, the day or the year. */
+function when(date, i, ticks)
+{
+	const is = unit => ticks.some(tick => unit.floor(tick) < tick);
+	const [fine, coarse] = !is(d3.timeDay) ? ["%-d %b", "%Y"]
+		: [is(d3.timeMinute) ? "%H:%M:%S" : "%H:%M", "%-d %b"];
+	const below = d3.timeFormat(coarse);
+
+	return d3.timeFormat(fine)(date) +
+		(i && below(ticks[i - 1]) === below(date)
+			? "" : `\n${below(date)}`);
+}
+
 /* Each boot when it was: how long it took, or when nothing more was heard. */
 function runs(width)
 {
@@ -322,7 +341,9 @@ function runs(width)
 		boot.outcome === "complete" && boot.last_byte_us !== null);
 	const bad = boots.filter(isFailure);
 	const entries = names.map((name, i) =>
-		({label: short(name), fill: colourOf(i), path: DISC}));
+		({label: short(name, 33), fill: colourOf(i), path: DISC}))
+		.filter((_, i) => whole.some(boot => boot.group === i));
+	const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 	if (!whole.length && !bad.length)
 		return;
@@ -335,15 +356,17 @@ function runs(width)
 		key(entries),
 		Plot.plot({
 			width,
-			height: 340,
+			height: 362,
 			marginLeft: 52,
 			marginRight: 30,
 			marginTop: 28,
-			marginBottom: 34,
+			marginBottom: 56,
 			style,
 			ariaLabel: "Boot by boot",
-			x: {type: "time", label: null, nice: false,
-				insetLeft: 10, insetRight: 10},
+			x: {type: "time", label: `time (${zone})`,
+				labelAnchor: "center", labelArrow: "none",
+				tickFormat: when, insetLeft: 10,
+				insetRight: 10},
 			y: {label: "seconds", zero: true, nice: true, ticks: 6,
 				labelArrow: "none"},
 			marks: [
@@ -366,9 +389,9 @@ function runs(width)
 					x: "date",
 					y: boot => seconds(boot.last_us),
 					symbol: "times",
-					r: 5,
+					r: bad.length > 100 ? 3 : 5,
 					stroke: "var(--bad)",
-					strokeWidth: 2,
+					strokeWidth: bad.length > 100 ? 1.2 : 2,
 					title: boot =>
 						title(boot, boot.last_us),
 					tip: true,
