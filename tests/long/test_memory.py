@@ -37,10 +37,10 @@ class Machines:
         self.retries = 0
 
     @staticmethod
-    def blocking(plain, address):
-        """The socket PLAIN bound to ADDRESS; a receive gives up in a second."""
+    def blocking(plain, address, seconds):
+        """The socket PLAIN bound to ADDRESS; a receive gives up by then."""
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO,
-                         struct.pack("ll", 1, 0))
+                         struct.pack("ll", seconds, 0))
         plain.bind((address, 0))
         return plain
 
@@ -57,7 +57,7 @@ class Machines:
     def load(self, address):
         """The loader by TFTP."""
         with self.blocking(socket.socket(type=socket.SOCK_DGRAM),
-                           address) as udp:
+                           address, 1) as udp:
             for _ in range(20):
                 udp.sendto(b"\0\1loader.efi\0octet\0", (NETUKI_ADDRESS, 69))
                 try:
@@ -72,7 +72,7 @@ class Machines:
 
     def fetch(self, address, who):
         """Script, image, and the guest's word, over one connection."""
-        with self.blocking(socket.socket(), address) as tcp:
+        with self.blocking(socket.socket(), address, 60) as tcp:
             tcp.connect((NETUKI_ADDRESS, 80))
             for path, body in (
                     (f"/ipxe/{who}?arch=x86_64&platform=efi", None),
