@@ -2,6 +2,7 @@
  * netukictl: asks the running netukid, and shows its answers.
  */
 #include <getopt.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,6 +204,8 @@ int main(int argc, char **argv)
 {
 	int status;
 
+	/* What is shown is UTF-8, as JSON is, whatever the user's own is. */
+	setlocale(LC_CTYPE, "C.UTF-8");
 	signal(SIGPIPE, SIG_DFL);
 	status = run_arguments(argc, argv);
 	/* A full disk is to be no success to a script. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <wchar.h>
 
 const char *text_of(const json_t *o, const char *key)
 {
@@ -105,8 +106,19 @@ size_t text_width(const char *text)
 {
 	size_t n = 0;
 
-	for (; *text; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
+	while (*text) {
+		mbstate_t state = {0};
+		wchar_t c;
+		size_t len = mbrtowc(&c, text, MB_CUR_MAX, &state);
+		int columns = 1;
+
+		if (len <= MB_CUR_MAX)
+			columns = wcwidth(c);
+		else
+			len = 1;
+		n += columns < 0 ? 1 : (size_t)columns;
+		text += len;
+	}
 	return n;
 }
 

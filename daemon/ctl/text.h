@@ -31,7 +31,7 @@ const char *who_text(const json_t *o);
 bool text_is_terminal(void);
 /* How wide it is and how high; 0 where it is no terminal or nobody knows. */
 void text_terminal_size(unsigned *ret_columns, unsigned *ret_lines);
-/* How many characters; of UTF-8, each of which takes one column. */
+/* How many columns it takes, in the encoding that setlocale() was told of. */
 size_t text_width(const char *text);
 /* What to say instead of a list of none; `since`: it was asked for a time. */
 const char *text_no_boots(bool since);

@@ -6,11 +6,13 @@
 
 #include <cmocka.h>
 
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/ctl/json_out.h"
 #include "daemon/ctl/show.h"
+#include "daemon/ctl/text.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -116,13 +118,38 @@ static void test_clean(void **state)
 	}
 }
 
+static const struct {
+	const char *name, *text;
+	size_t columns;
+} widths[] = {
+	{"plain", "lab-01", 6},
+	{"empty", "", 0},
+	{"accented", "b\xc3\xbcro", 4},
+	{"wide", "\xe5\x9b\xbe\xe5\x83\x8f.efi", 8},
+	{"emoji", "\xf0\x9f\x90\xa7", 2},
+	{"marks above letters", "e\xcc\x81te\xcc\x81", 3},
+	{"not UTF-8", "a\xff\xe5", 3},
+};
+
+static void test_width(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N(widths); i++)
+		if (text_width(widths[i].text) != widths[i].columns)
+			fail_msg("%s: %zu", widths[i].name,
+				text_width(widths[i].text));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_width),
 	};
 
+	/* As netukictl does. */
+	setlocale(LC_CTYPE, "C.UTF-8");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
