@@ -113,6 +113,9 @@ static void show_step(const json_t *step, double whole)
 	int from = whole > 0 ? (int)(begin / whole * BAR) : 0;
 	int to = whole > 0 ? (int)ceil(end / whole * BAR) : 1;
 
+	/* A sum of doubles may be more than the whole. */
+	if (to > BAR)
+		to = BAR;
 	if (from >= BAR)
 		from = BAR - 1;
 	if (to <= from)

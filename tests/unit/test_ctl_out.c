@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/ctl/commands.h"
 #include "daemon/ctl/json_out.h"
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/text.h"
@@ -118,6 +119,66 @@ static void test_clean(void **state)
 	}
 }
 
+/* What it prints; the caller frees. */
+static char *printed(
+	void (*show)(const json_t *answer, const struct arguments *args),
+	const json_t *answer)
+{
+	struct arguments args = {.json = false};
+	FILE *out = stdout;
+	char *text = NULL;
+	size_t len;
+
+	stdout = open_memstream(&text, &len);
+	assert_non_null(stdout);
+	show(answer, &args);
+	fclose(stdout);
+	stdout = out;
+	return text;
+}
+
+static const struct {
+	const char *name;
+	double begin, seconds, whole; /* seconds < 0: it has not ended */
+	const char *bar;
+} bars[] = {
+	{"all of it", 0, 2, 2,
+		"|###############################################|"},
+	{"the first half", 0, 1, 2,
+		"|########################                       |"},
+	{"no time at the end", 2, 0, 2,
+		"|                                              #|"},
+	{"no end", 1, -1, 2,
+		"|                       ~~~~~~~~~~~~~~~~~~~~~~~~|"},
+	{"nothing at all", 0, 0, 0,
+		"|#                                              |"},
+	/* Their sum is more than the whole, by a bit of a double. */
+	{"a bit too long", 0.1, 0.2, 0.3,
+		"|               ################################|"},
+};
+
+static void test_bars(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N(bars); i++) {
+		json_t *answer = json_pack(
+			"{s:{s:i, s:f, s:[{s:s, s:f, s:o}]}}", "boot", "id", 1,
+			"last-seconds", bars[i].whole, "steps", "step", "image",
+			"begin", bars[i].begin, "seconds",
+			bars[i].seconds < 0 ? json_null()
+					    : json_real(bars[i].seconds));
+		char *text = printed(show_boot, answer);
+		char *bar = strchr(text, '|');
+
+		assert_non_null(bar);
+		bar[strcspn(bar, "\n")] = '\0';
+		if (strcmp(bar, bars[i].bar) != 0)
+			fail_msg("%s: %s", bars[i].name, bar);
+		free(text);
+		json_decref(answer);
+	}
+}
+
 static const struct {
 	const char *name, *text;
 	size_t columns;
@@ -146,6 +207,7 @@ int main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_bars),
 		cmocka_unit_test(test_width),
 	};
 
