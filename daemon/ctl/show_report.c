@@ -39,7 +39,8 @@ void report_verdict(const json_t *c, char ret[REPORT_VERDICT_MAX])
 	const char *a = name_of(text_of(c, "a")), *b = name_of(text_of(c, "b"));
 	const char *faster = text_of(c, "faster");
 	double p = real_of(c, "p-corrected");
-	double off = json_number_value(json_object_get(c, "difference"));
+	bool is_a = strcmp(name_of(faster), a) == 0;
+	double gain = real_of(c, "difference") * (is_a ? -1 : 1);
 	char chance[20];
 
 	if (!is_true(c, "enough"))
@@ -51,13 +52,18 @@ void report_verdict(const json_t *c, char ret[REPORT_VERDICT_MAX])
 		snprintf(ret, REPORT_VERDICT_MAX,
 			"%s, %s or %s: no difference shown (%s)", what, a, b,
 			chance_text(p, chance, sizeof(chance)));
-	else
+	else if (gain > 0)
 		snprintf(ret, REPORT_VERDICT_MAX,
 			"%s: %s is faster than %s, by %.3f s in the median "
 			"(%s)",
-			what, name_of(faster),
-			strcmp(name_of(faster), a) == 0 ? b : a,
-			off < 0 ? -off : off,
+			what, is_a ? a : b, is_a ? b : a, gain,
+			chance_text(p, chance, sizeof(chance)));
+	else
+		/* The test is of all ranks, of which that is but one. */
+		snprintf(ret, REPORT_VERDICT_MAX,
+			"%s: %s is faster than %s in most cases, but not in "
+			"the median (%s)",
+			what, is_a ? a : b, is_a ? b : a,
 			chance_text(p, chance, sizeof(chance)));
 }
 

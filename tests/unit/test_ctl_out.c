@@ -12,6 +12,7 @@
 
 #include "daemon/ctl/commands.h"
 #include "daemon/ctl/json_out.h"
+#include "daemon/ctl/report.h"
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/text.h"
 
@@ -180,6 +181,52 @@ static void test_bars(void **state)
 }
 
 static const struct {
+	const char *name;
+	bool enough;
+	const char *faster; /* NULL: nobody */
+	double difference;  /* a's median less b's */
+	const char *said;
+} verdicts[] = {
+	{"too few", false, NULL, -1,
+		"Image whole, ipxe or tftp-uki: too few boots to conclude (5 "
+		"of each are the least)"},
+	{"chance", true, NULL, -1,
+		"Image whole, ipxe or tftp-uki: no difference shown (p = "
+		"0.04)"},
+	{"a", true, "ipxe", -1.5,
+		"Image whole: ipxe is faster than tftp-uki, by 1.500 s in the "
+		"median (p = 0.04)"},
+	{"b", true, "tftp-uki", 1.5,
+		"Image whole: tftp-uki is faster than ipxe, by 1.500 s in the "
+		"median (p = 0.04)"},
+	/* As of 20 s for half of a's boots and 1 s for the rest. */
+	{"but not in the median", true, "ipxe", 1.5,
+		"Image whole: ipxe is faster than tftp-uki in most cases, but "
+		"not in the median (p = 0.04)"},
+	{"with the same median", true, "tftp-uki", 0,
+		"Image whole: tftp-uki is faster than ipxe in most cases, but "
+		"not in the median (p = 0.04)"},
+};
+
+static void test_verdicts(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N(verdicts); i++) {
+		json_t *c = json_pack("{s:s, s:s, s:s, s:b, s:f, s:f, s:s?}",
+			"measure", "last-byte", "a", "ipxe", "b", "tftp-uki",
+			"enough", verdicts[i].enough, "p-corrected", 0.04,
+			"difference", verdicts[i].difference, "faster",
+			verdicts[i].faster);
+		char said[REPORT_VERDICT_MAX];
+
+		report_verdict(c, said);
+		if (strcmp(said, verdicts[i].said) != 0)
+			fail_msg("%s: %s", verdicts[i].name, said);
+		json_decref(c);
+	}
+}
+
+static const struct {
 	const char *name, *text;
 	size_t columns;
 } widths[] = {
@@ -208,6 +255,7 @@ int main(void)
 		cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_bars),
+		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_width),
 	};
 
