@@ -14,7 +14,7 @@ const char *text_of(const json_t *o, const char *key);
 long long number_of(const json_t *o, const char *key);
 double real_of(const json_t *o, const char *key);
 bool is_true(const json_t *o, const char *key);
-/* The rest return buf. */
+/* The rest are in buf, or texts that stay. */
 /* "512 B", "16.7 MB" */
 const char *size_text(long long bytes, char *buf, size_t cap);
 /* "12 s ago", of "seconds-ago"; NULL if that is not there. */
@@ -23,7 +23,7 @@ const char *ago_text(const json_t *o, char *buf, size_t cap);
 const char *rate_text(const json_t *o, char *buf, size_t cap);
 /* "0.041 %", of "resent-share"; NULL if not known. */
 const char *share_text(const json_t *o, char *buf, size_t cap);
-/* "p = 0.012" */
+/* "p = 0.012", "p < 0.001" */
 const char *chance_text(double p, char *buf, size_t cap);
 /* The machine's name, or else its MAC address. */
 const char *who_text(const json_t *o);

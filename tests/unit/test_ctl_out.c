@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/ctl/bench/bench.h"
 #include "daemon/ctl/commands.h"
 #include "daemon/ctl/json_out.h"
 #include "daemon/ctl/report.h"
@@ -227,6 +228,47 @@ static void test_verdicts(void **state)
 }
 
 static const struct {
+	const char *name;
+	double a, b; /* medians */
+	const char *said;
+} ratios[] = {
+	{"twice as fast", 1, 2,
+		"tftp://a/f is faster: the other takes 2.00 times as long"},
+	{"not in the median", 2, 1,
+		"tftp://a/f is faster in most rounds, but not in the median"},
+};
+
+static json_t *bench_group(const char *name, double median)
+{
+	return json_pack(
+		"{s:s, s:{s:f}}", "name", name, "last-byte", "median", median);
+}
+
+static void test_bench(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N(ratios); i++) {
+		json_t *result = json_pack("{s:s, s:i, s:i, s:o, s:o,"
+					   " s:[{s:s, s:s, s:b, s:f, s:s}]}",
+			"as", "http-boot", "blksize", 65464, "windowsize",
+			65535, "mac", json_null(), "groups",
+			json_pack("[o, o]",
+				bench_group("tftp://a/f", ratios[i].a),
+				bench_group("tftp://b/f", ratios[i].b)),
+			"comparisons", "a", "tftp://a/f", "b", "tftp://b/f",
+			"enough", true, "p", 0.01, "faster", "tftp://a/f");
+		char *text = printed(bench_show, result);
+
+		if (!strstr(text, ratios[i].said) ||
+			!strstr(text, "http-boot (blksize 65464, window "
+				      "65535), "))
+			fail_msg("%s: %s", ratios[i].name, text);
+		free(text);
+		json_decref(result);
+	}
+}
+
+static const struct {
 	const char *name, *text;
 	size_t columns;
 } widths[] = {
@@ -256,6 +298,7 @@ int main(void)
 		cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_bars),
 		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_bench),
 		cmocka_unit_test(test_width),
 	};
 

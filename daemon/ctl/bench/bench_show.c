@@ -56,7 +56,7 @@ static const char *as_text(const json_t *run, char buf[CELL])
 {
 	if (!json_object_get(run, "windowsize"))
 		return text_of(run, "as");
-	snprintf(buf, CELL, "%.8s (blksize %lld, window %lld)",
+	snprintf(buf, CELL, "%.9s (blksize %lld, window %lld)",
 		text_of(run, "as"), number_of(run, "blksize"),
 		number_of(run, "windowsize"));
 	return buf;
@@ -184,24 +184,31 @@ static double median_of(const json_t *result, const char *name)
 static void show_verdict(const json_t *result, const json_t *c)
 {
 	const char *a = text_of(c, "a"), *b = text_of(c, "b");
-	const char *faster = text_of(c, "faster");
-	double p = known(c, "p"), ratio;
-	char chance[20];
+	const char *faster = text_of(c, "faster"), *chance;
+	char buf[20];
+	double ratio;
 
 	if (!is_true(c, "enough")) {
 		printf("Too few rounds to conclude: %d are the least.\n",
 			STATS_ENOUGH);
 		return;
 	}
+	chance = chance_text(known(c, "p"), buf, sizeof(buf));
 	if (!faster) {
-		printf("No difference shown (%s).\n",
-			chance_text(p, chance, sizeof(chance)));
+		printf("No difference shown (%s).\n", chance);
 		return;
 	}
+	/* Of all loads, which the test is not: it is of the rounds. */
 	ratio = median_of(result, strcmp(faster, a) == 0 ? b : a) /
 		median_of(result, faster);
-	printf("%s is faster: the other takes %.2f times as long (%s).\n",
-		faster, ratio, chance_text(p, chance, sizeof(chance)));
+	if (ratio > 1)
+		printf("%s is faster: the other takes %.2f times as long "
+		       "(%s).\n",
+			faster, ratio, chance);
+	else
+		printf("%s is faster in most rounds, but not in the median of "
+		       "all loads (%s).\n",
+			faster, chance);
 }
 
 /* To standard error; in JSON they are among the rest. */
