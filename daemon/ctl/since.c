@@ -50,11 +50,17 @@ bool since_parse(const char *text, double now, double *ret)
 		const char *end = strptime(text, formats[i], &tm);
 		int day = tm.tm_mday;
 
-		if (end && !*end) {
-			*ret = (double)mktime(&tm);
-			/* There is no 30th of February. */
-			return tm.tm_mday == day;
-		}
+		if (!end || *end)
+			continue;
+		unix_time = (double)mktime(&tm);
+		/*
+		 * There is no 30th of February; and who writes 24 does not
+		 * mean the year of that number.
+		 */
+		if (tm.tm_mday != day || unix_time < 0)
+			return false;
+		*ret = unix_time;
+		return true;
 	}
 	return parse_ago(text, now, ret);
 }
