@@ -98,10 +98,10 @@ class Cpio:
         self._parts = []
         self._ino = 0
 
-    def _entry(self, name, mode, data=b"", rdev=(0, 0)):
+    def _entry(self, name, mode, data=b"", rdev=(0, 0), mtime=0):
         self._ino += 1
         encoded = name.encode() + b"\0"
-        fields = (self._ino, mode, 0, 0, 1, 0, len(data), 0, 0, rdev[0],
+        fields = (self._ino, mode, 0, 0, 1, mtime, len(data), 0, 0, rdev[0],
                   rdev[1], len(encoded), 0)
         head = b"070701" + b"".join(b"%08x" % field for field in fields)
         head += encoded
@@ -112,9 +112,9 @@ class Cpio:
         """Adds a directory."""
         self._entry(name, 0o040755)
 
-    def file(self, name, data, mode=0o644):
+    def file(self, name, data, mode=0o644, mtime=0):
         """Adds a regular file with DATA (bytes)."""
-        self._entry(name, 0o100000 | mode, data)
+        self._entry(name, 0o100000 | mode, data, mtime=mtime)
 
     def device(self, name, major, minor):
         """Adds a character device."""
@@ -126,7 +126,7 @@ class Cpio:
         return b"".join(self._parts)
 
 
-def _busybox():
+def busybox():
     """Debian's static busybox, from the machine or unpacked."""
     for pattern in ("bin/busybox", "usr/bin/busybox"):
         for root in (Path("/"), paths.UNPACKED):
@@ -146,7 +146,7 @@ def _is_static(path):
     return 3 not in kinds
 
 
-def _module_chain(tree, name, order):
+def module_chain(tree, name, order):
     """Appends to ORDER the files of module NAME after those it depends on."""
     pattern = name.replace("-", "_")
     found = [path for path in tree.rglob("*.ko*")
@@ -157,7 +157,7 @@ def _module_chain(tree, name, order):
         [paths.program("modinfo"), "-F", "depends", str(found[0])],
         check=True, capture_output=True, text=True).stdout.strip()
     for other in filter(None, depends.split(",")):
-        _module_chain(tree, other, order)
+        module_chain(tree, other, order)
     if found[0] not in order:
         order.append(found[0])
 
@@ -167,7 +167,7 @@ def _add_network(cpio, arch, url):
     order = []
     tree = paths.asset(ARCHES[arch]["modules"])
     for name in ("virtio_pci", "virtio_net"):
-        _module_chain(tree, name, order)
+        module_chain(tree, name, order)
     cpio.directory("modules")
     for path in order:
         cpio.file("modules/" + path.name, path.read_bytes())
@@ -192,7 +192,7 @@ def _initrd(arch, ballast, url):
     for name in ("bin", "dev", "proc", "sys"):
         cpio.directory(name)
     cpio.device("dev/console", 5, 1)
-    cpio.file("bin/busybox", _busybox().read_bytes(), 0o755)
+    cpio.file("bin/busybox", busybox().read_bytes(), 0o755)
     port = "ttyAMA0" if arch == "aa64" else "ttyS0"
     cpio.file("init", INIT.replace("@PORT@", port).encode(), 0o755)
     if url:
@@ -303,7 +303,7 @@ def build(cmdline=DEFAULT_CMDLINE, size=0, arch="x64", url="", ucode=b""):
     recipe = {"cmdline": cmdline, "size": size, "arch": arch, "url": url,
               "ucode": ucode}
     folder = paths.CACHE / "uki"
-    path = folder / (_key(recipe, (stub, kernel, _busybox())) + ".efi")
+    path = folder / (_key(recipe, (stub, kernel, busybox())) + ".efi")
     if path.exists():
         return path
     folder.mkdir(parents=True, exist_ok=True)
