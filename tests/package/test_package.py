@@ -300,8 +300,11 @@ def test_fortified_to_the_third_level():
     # No file tells the level: what Debian's flags ask for is less.
     asked = run(["dpkg-buildflags", "--get", "CPPFLAGS"])
     harness.check("-D_FORTIFY_SOURCE=2" in asked, asked)
+    # As a package is built: not as the `make` that runs these tests was told.
+    env = {key: value for key, value in os.environ.items()
+           if key not in ("MAKEFLAGS", "MFLAGS", "SAN", "VALGRIND")}
     commands = run(["make", "-nB", "all"], cwd=tree(),
-                   env={**os.environ, "CPPFLAGS": asked.strip()})
+                   env={**env, "CPPFLAGS": asked.strip()})
     levels = [re.findall(r"-[DU]_FORTIFY_SOURCE(?:=\d)?", line)[-1:]
               for line in commands.splitlines() if re.search(r" -c\b", line)]
     harness.check(len(levels) > 50 and

@@ -581,8 +581,10 @@ def test_deadlines():
         # its megabytes, does not say that there is room.
         sips = Sips(stalled(server))
         time.sleep(2)
-        harness.check(server.rss() - before < 60 * 12288 + 262144,
-                      f"{server.rss() - before} bytes for 60 stalled clients")
+        if paths.SLOW == 1:  # else the instruments have memory of their own
+            grown = server.rss() - before
+            harness.check(grown < 60 * 12288 + 262144,
+                          f"{grown} bytes for 60 stalled clients")
         worst = 0.0
         for _ in range(50):
             at = time.monotonic()
