@@ -1,5 +1,6 @@
 """Captures: tcpdump while a test runs, tshark when it reads the result."""
 
+import re
 import signal
 import subprocess
 import time
@@ -8,22 +9,21 @@ from pathlib import Path
 from lab import paths
 from lab.process import Process
 
-
-# The kernel hands a block of packets over when it is full or this old.
-_BLOCK_AGE = 1.0
+# What it says at SIGUSR1; the kernel counts those that it dropped, too.
+_COUNTS = re.compile(r"(\d+) packets? captured, (\d+) packets? received by "
+                     r"filter, (\d+) packets? dropped by kernel\n")
 
 
 class Capture(Process):
     """tcpdump on one interface, from the moment that it is made.
 
-    BULK is for many packets while time is measured: they are handed over in
-    blocks, which costs less, and finish() takes a second.
+    BULK is for many packets while time is measured: the kernel hands them
+    over in blocks, which costs less, and finish() takes a second.
     """
 
     def __init__(self, interface, ns, path, expression="", snaplen=0,
                  bulk=False):
         self.path = Path(path)
-        self._quiet = _BLOCK_AGE + 0.2 if bulk else 0.1
         # -Z root: it must be allowed to write into the test's folder.
         command = [paths.program("tcpdump"), "-i", interface, "-U", "-n",
                    "-Z", "root", "-B", "16384", "-s", str(snaplen), "-w",
@@ -34,20 +34,29 @@ class Capture(Process):
                          ns, self.path.with_suffix(".log"))
         self.wait_output("listening on")
 
-    def finish(self, timeout=10):
-        """Ends the capture when no more packets come; its file is whole.
+    def finish(self, timeout=60):
+        """Ends the capture when all that has come so far is in its file.
 
         At SIGINT tcpdump forgets what the kernel still holds for it.
         """
         deadline = time.monotonic() + timeout
-        size = -1
-        while size != self._size() and time.monotonic() < deadline:
-            size = self._size()
-            time.sleep(self._quiet)
-        return self.stop(signal.SIGINT)
+        wanted = None
+        while True:
+            before = len(_COUNTS.findall(self.output()))
+            self.send(signal.SIGUSR1)
+            while len(said := _COUNTS.findall(self.output())) == before:
+                self._wait(deadline)
+            captured, received, dropped = map(int, said[-1])
+            wanted = received if wanted is None else wanted
+            if captured + dropped >= wanted:
+                return self.stop(signal.SIGINT)
+            self._wait(deadline)
 
-    def _size(self):
-        return self.path.stat().st_size if self.path.exists() else 0
+    def _wait(self, deadline):
+        self.require_running()
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{self.name} does not end:\n{self.output()}")
+        time.sleep(0.05)
 
     def rows(self, display_filter, *fields):
         """For each packet that matches, a tuple of the fields' texts.
