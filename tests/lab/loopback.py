@@ -103,7 +103,7 @@ class Loopback:
 
     # The daemon.
 
-    def start(self, timeout=20, env=None):
+    def start(self, timeout=60, env=None):
         """Starts netukid, and waits until it is ready."""
         self._starts += 1
         log = self.tmp / f"netukid-{self._starts}.log"

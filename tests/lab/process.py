@@ -59,7 +59,7 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 self._popen.send_signal(number)
 
-    def stop(self, first=signal.SIGTERM, grace=5):
+    def stop(self, first=signal.SIGTERM, grace=30):
         """Ends it: FIRST, and after GRACE seconds SIGKILL.
 
         Returns the exit status.
@@ -67,7 +67,7 @@ class Process:
         self.send(first)
         return self.reap(grace)
 
-    def reap(self, grace=5):
+    def reap(self, grace=30):
         """Waits for its end, which is SIGKILL after GRACE seconds.
 
         They are more where a sanitizer looks for what was not freed.  Returns
@@ -87,7 +87,7 @@ class Process:
                 f"{self.name} ended with status {status}: "
                 f"{shlex.join(self.command)}\n{self.output()}")
 
-    def wait_output(self, text, timeout=10):
+    def wait_output(self, text, timeout=60):
         """Waits until TEXT is in its output."""
         deadline = time.monotonic() + timeout
         while text not in self.output():
