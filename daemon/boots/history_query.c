@@ -249,8 +249,13 @@ static bool samples_end(struct samples *v, const char *key, FILE *out)
 	return text != NULL;
 }
 
+#define GROUP_IMAGES 16
+
 struct group {
-	char *name; /* NULL: begun with none */
+	char *name;		   /* NULL: begun with none */
+	char *image[GROUP_IMAGES]; /* digests of what was loaded; sorted */
+	size_t n_images;
+	bool more_images, lack; /* than those; of memory */
 	uint64_t count, outcomes[BOOT_OUTCOME_MAX];
 	int64_t blocks, resent;
 	double first, last; /* when they began */
@@ -270,6 +275,42 @@ static bool group_begin(struct group *g, const char *name)
 	return true;
 }
 
+static void group_add_image(struct group *g, const char *image)
+{
+	size_t at = 0;
+	char *copy;
+
+	while (image && at < g->n_images && strcmp(g->image[at], image) < 0)
+		at++;
+	if (image && at < g->n_images && strcmp(g->image[at], image) == 0)
+		return;
+	if (g->n_images == GROUP_IMAGES) {
+		g->more_images = true;
+		return;
+	}
+	copy = image ? strdup(image) : NULL;
+	if (!copy) {
+		g->lack = true;
+		return;
+	}
+	memmove(g->image + at + 1, g->image + at,
+		(g->n_images++ - at) * sizeof(g->image[0]));
+	g->image[at] = copy;
+}
+
+static void group_end_images(struct group *g, FILE *out)
+{
+	fprintf(out, ",\"images\":%s", g->more_images ? "null" : "[");
+	for (size_t i = 0; i < g->n_images; i++) {
+		if (!g->more_images) {
+			fputs(i ? "," : "", out);
+			history_print_text(g->image[i], out);
+		}
+		free(g->image[i]);
+	}
+	fputs(g->more_images ? "" : "]", out);
+}
+
 /* `points`: those, too. False: memory is short. */
 static bool group_end(struct group *g, FILE *out, bool first, bool points)
 {
@@ -287,7 +328,9 @@ static bool group_end(struct group *g, FILE *out, bool first, bool points)
 		"},\"first\":%.3f,\"last\":%.3f,\"blocks\":%lld,"
 		"\"resent\":%lld",
 		g->first, g->last, (long long)g->blocks, (long long)g->resent);
-	whole = samples_end(&g->last_byte, "last-byte-us", out);
+	group_end_images(g, out);
+	whole = !g->lack;
+	whole &= samples_end(&g->last_byte, "last-byte-us", out);
 	whole &= samples_end(&g->up, "up-us", out);
 	whole &= samples_end(&g->throughput, "bytes-per-second", out);
 	if (points)
@@ -316,6 +359,7 @@ static void group_add(struct group *g, const char *outcome, sqlite3_stmt *s)
 	g->resent += sqlite3_column_int64(s, 7);
 	if (strcmp(outcome, boot_outcome_name(BOOT_OUTCOME_COMPLETE)) != 0)
 		return;
+	group_add_image(g, (const char *)sqlite3_column_text(s, 9));
 	if (sqlite3_column_type(s, 2) != SQLITE_NULL)
 		samples_add(&g->last_byte, sqlite3_column_int64(s, 2));
 	if (sqlite3_column_type(s, 3) != SQLITE_NULL)
@@ -326,7 +370,7 @@ static void group_add(struct group *g, const char *outcome, sqlite3_stmt *s)
 				  (double)us));
 }
 
-#define FIRST_OF_POINT 9 /* column of the query below */
+#define FIRST_OF_POINT 10 /* column of the query below */
 
 /*
  * `points`: 0, or how many boots a group needs to have its points told; that
@@ -407,7 +451,8 @@ static char *report(sqlite3 *sql, const struct history_query *query)
 	snprintf(select, sizeof(select),
 		"SELECT coalesce(%s, '') AS name, outcome, last_byte_us, up_us,"
 		" bytes, transfer_us, blocks, resent_timer + resent_rollback, "
-		"started%s" IN_RANGE "ORDER BY name%s",
+		"started, coalesce(digest, image, '')%s" IN_RANGE
+		"ORDER BY name%s",
 		name, query->points ? history_points_columns : "",
 		query->points ? ", id" : "");
 	out = open_memstream(&text, &len);

@@ -126,7 +126,8 @@ static void put_verdicts(const json_t *report, FILE *out)
 		put_text(text, out);
 		fputs("</p>\n", out);
 	}
-	if (report_remark(report, text))
+	report_remarks(report, text);
+	if (*text)
 		fprintf(out, "<p>%s</p>\n", text);
 }
 

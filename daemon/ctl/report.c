@@ -112,14 +112,23 @@ static void summarise(struct group *g)
 		       : json_null());
 }
 
+/* Did both load the same? Where that is not known, yes. */
+static bool same_images(const struct group *a, const struct group *b)
+{
+	const json_t *x = json_object_get(a->json, "images");
+	const json_t *y = json_object_get(b->json, "images");
+
+	return !json_array_size(x) || !json_array_size(y) || json_equal(x, y);
+}
+
 static json_t *compare(const struct group *a, const struct group *b,
 	const char *measure, const struct sample *x, const struct sample *y)
 {
 	struct stats_rank rank;
-	json_t *o =
-		json_pack("{s:s, s:s, s:s, s:b}", "a", text_of(a->json, "name"),
-			"b", text_of(b->json, "name"), "measure", measure,
-			"enough", x->n >= STATS_ENOUGH && y->n >= STATS_ENOUGH);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:b, s:b}", "a",
+		text_of(a->json, "name"), "b", text_of(b->json, "name"),
+		"measure", measure, "same-images", same_images(a, b), "enough",
+		x->n >= STATS_ENOUGH && y->n >= STATS_ENOUGH);
 	double mx, my;
 
 	if (!stats_rank_test(x->value, x->n, y->value, y->n, &rank)) {

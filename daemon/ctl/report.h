@@ -24,7 +24,7 @@ void report_table(const json_t *answer, struct table *ret);
 #define REPORT_VERDICT_MAX 1024
 /* One comparison as a sentence. */
 void report_verdict(const json_t *comparison, char ret[REPORT_VERDICT_MAX]);
-/* What is to be said of them together; false: nothing. */
-bool report_remark(const json_t *report, char ret[REPORT_VERDICT_MAX]);
+/* What is to be said of all of them; "": nothing. */
+void report_remarks(const json_t *report, char ret[REPORT_VERDICT_MAX]);
 
 #endif

@@ -67,17 +67,31 @@ void report_verdict(const json_t *c, char ret[REPORT_VERDICT_MAX])
 			chance_text(p, chance, sizeof(chance)));
 }
 
-bool report_remark(const json_t *report, char ret[REPORT_VERDICT_MAX])
+void report_remarks(const json_t *report, char ret[REPORT_VERDICT_MAX])
 {
+	bool by_image = strcmp(text_of(report, "by"), "image") == 0;
+	bool alike = true;
+	char together[120] = "";
 	const json_t *c;
 	size_t i, n = 0;
 
-	json_array_foreach(json_object_get(report, "comparisons"), i, c) n +=
-		is_true(c, "enough");
-	snprintf(ret, REPORT_VERDICT_MAX,
-		"These p are for %zu comparisons together (Holm's correction).",
-		n);
-	return n > 1;
+	json_array_foreach(json_object_get(report, "comparisons"), i, c)
+	{
+		if (!is_true(c, "enough"))
+			continue;
+		n++;
+		alike &= by_image || is_true(c, "same-images");
+	}
+	if (n > 1)
+		snprintf(together, sizeof(together),
+			"These p are for %zu comparisons together (Holm's "
+			"correction).",
+			n);
+	snprintf(ret, REPORT_VERDICT_MAX, "%s%s%s", together,
+		n > 1 && !alike ? " " : "",
+		alike ? ""
+		      : "Not all of these groups have loaded the same images, "
+			"which may be the difference.");
 }
 
 static void show_csv(const json_t *answer)
@@ -168,6 +182,7 @@ void show_report(const json_t *answer, const struct arguments *args)
 		report_verdict(c, verdict);
 		printf("%s%s\n", i ? "" : "\n", verdict);
 	}
-	if (report_remark(answer, verdict))
+	report_remarks(answer, verdict);
+	if (*verdict)
 		puts(verdict);
 }

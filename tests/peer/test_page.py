@@ -251,6 +251,44 @@ def test_compared():
                       "for 6 comparisons together" in told, told[:4000])
 
 
+def test_other_images():
+    """A mode that had another image to load is not called faster so simply."""
+    words = "which may be the difference"
+    with Loopback() as box:
+        history(box, [rows.boot(n, BEGIN + n, mode=mode, digest=digest,
+                                image=digest, last_byte_us=1000000 * n)
+                      for n, (mode, digest) in enumerate(
+                          [("ipxe", "d1"), ("http", "d1"), ("local", "d2")]
+                          * 5, 1)])
+        path, told = report(box)
+        harness.equal(
+            [(g["name"], g["images"]) for g in told["groups"]],
+            [("http", ["d1"]), ("ipxe", ["d1"]), ("local", ["d2"])], "images")
+        harness.equal(
+            {c["same-images"]: {c["a"], c["b"]} for c in told["comparisons"]
+             if "local" not in (c["a"], c["b"])}, {True: {"ipxe", "http"}},
+            "same images")
+        harness.equal([c["same-images"] for c in told["comparisons"]
+                       if "local" in (c["a"], c["b"])], [False] * 2, "others")
+        harness.check(words in path.read_text(), "the page does not say it")
+        harness.check(words in box.text("report"), "the text does not say it")
+        # That is what was asked for.
+        harness.check(words not in box.text("report", "--by", "image"),
+                      "it is said of images")
+
+
+def test_many_images():
+    """How many images a group may have loaded for all of them to be told."""
+    for count in (16, 17):
+        with Loopback() as box:
+            history(box, [rows.boot(n, BEGIN + n, digest=f"d{n * 7 % 17:02}")
+                          for n in range(1, count + 1)])
+            group, = box.json("report")["groups"]
+            harness.equal(group["images"], sorted(
+                f"d{n * 7 % 17:02}" for n in range(1, 17))
+                if count == 16 else None, f"of {count}")
+
+
 def test_nothing():
     """Without boots there is a page that says so; a bad path is an error."""
     with Loopback() as box:
