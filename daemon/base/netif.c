@@ -345,12 +345,19 @@ bool netifs_on_link(const struct netifs *netifs, uint32_t addr)
 	return false;
 }
 
+bool netif_has(const struct netif *netif, uint32_t addr)
+{
+	for (size_t i = 0; i < netif->n_addrs; i++)
+		if (netif->addr[i].addr == addr)
+			return true;
+	return false;
+}
+
 bool netifs_have(const struct netifs *netifs, uint32_t addr)
 {
 	for (size_t i = 0; i < netifs->n; i++)
-		for (size_t j = 0; j < netifs->netif[i].n_addrs; j++)
-			if (netifs->netif[i].addr[j].addr == addr)
-				return true;
+		if (netif_has(&netifs->netif[i], addr))
+			return true;
 	return false;
 }
 

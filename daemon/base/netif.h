@@ -59,6 +59,8 @@ const struct netif *netif_by_name(
  * holds `near` (0: no preference), else the first. 0 if there is none.
  */
 uint32_t netif_server_addr(const struct netif *netif, uint32_t near);
+/* Is this an address of this interface itself? */
+bool netif_has(const struct netif *netif, uint32_t addr);
 /* Is addr in a subnet of this interface? */
 bool netif_is_on_link(const struct netif *netif, uint32_t addr);
 

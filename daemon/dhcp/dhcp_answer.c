@@ -262,12 +262,28 @@ static void note_lease(
 		clients_set_ip(netuki->clients, record, ip, clock_us());
 }
 
-/* Is it for us: by a broadcast, or to an address of this host? */
+/*
+ * Is it for us: by a broadcast, or to an address of this host? If one is to be
+ * listened on, by a broadcast where that one is, or to it.
+ */
 static bool is_to_us(
 	const struct netuki *netuki, const struct netif *netif, uint32_t to)
 {
-	return to == INADDR_BROADCAST || is_broadcast(netif, to) ||
-	       netifs_have(netuki->netifs, to);
+	uint32_t listen = netuki->config->dhcp.listen;
+
+	if (to == INADDR_BROADCAST || is_broadcast(netif, to))
+		return !listen || netif_has(netif, listen);
+	return listen ? to == listen : netifs_have(netuki->netifs, to);
+}
+
+/* Which of our addresses is the client told? */
+static uint32_t server_addr(const struct netuki *netuki,
+	const struct netif *netif, uint32_t to, uint32_t near)
+{
+	if (netuki->config->dhcp.listen)
+		return netuki->config->dhcp.listen;
+	return netifs_have(netuki->netifs, to) ? to
+					       : netif_server_addr(netif, near);
 }
 
 void dhcp_answer(struct dhcp_answerer *s, const struct dhcp_heard *in,
@@ -306,9 +322,7 @@ void dhcp_answer(struct dhcp_answerer *s, const struct dhcp_heard *in,
 		.mac = a.who.mac,
 		.has_uuid = a.who.has_uuid,
 		.uuid = a.who.uuid,
-		.server = netifs_have(netuki->netifs, in->to)
-				  ? in->to
-				  : netif_server_addr(a.netif, message.ciaddr),
+		.server = server_addr(netuki, a.netif, in->to, message.ciaddr),
 	};
 	note_client(s, &a);
 	note_event(s, &a, on_pxe_port ? JOURNAL_REQUEST : JOURNAL_DISCOVER,

@@ -190,19 +190,16 @@ static void port_done(struct port *port)
 
 /*
  * Port 67: by packets, so that no DHCP server on this host is in our way nor
- * we in its. Where that is not permitted, or one address is asked for, by a
- * socket; bound to 255.255.255.255 it gets the broadcasts alone.
+ * we in its. Where that is not permitted, by a socket; bound to 255.255.255.255
+ * it gets the broadcasts alone.
  */
-static int open_server_port(
-	struct dhcp_service *s, uint32_t listen, uint16_t port)
+static int open_server_port(struct dhcp_service *s, uint16_t port)
 {
 	const struct dhcp_packet_calls calls = {
 		on_request, on_overheard, on_unsent, s};
 	const struct dhcp_tap_calls tap = {on_overheard, s};
-	int err = -EPERM;
+	int err = dhcp_packet_new(s->base, port, &calls, &s->packet);
 
-	if (!listen)
-		err = dhcp_packet_new(s->base, port, &calls, &s->packet);
 	if (!err) {
 		int tap_err = dhcp_tap_new(s->base, s->answerer.netuki->worker,
 			port, &tap, &s->tap);
@@ -213,12 +210,11 @@ static int open_server_port(
 				strerror(-tap_err));
 		return 0;
 	}
-	if (!listen)
-		log_warn("without CAP_NET_RAW (%s): requests that a DHCP relay "
-			 "sends are not heard, nor other PXE servers",
-			strerror(-err));
-	return listen_on(s, "ProxyDHCP", listen ? listen : INADDR_BROADCAST,
-		port, true, &s->server);
+	log_warn("without CAP_NET_RAW (%s): requests that a DHCP relay "
+		 "sends are not heard, nor other PXE servers",
+		strerror(-err));
+	return listen_on(
+		s, "ProxyDHCP", INADDR_BROADCAST, port, true, &s->server);
 }
 
 int dhcp_service_new(struct netuki *netuki, struct dhcp_service **ret)
@@ -238,8 +234,7 @@ int dhcp_service_new(struct netuki *netuki, struct dhcp_service **ret)
 	err = listen_on(s, "ProxyDHCP (PXE port)", config->dhcp.listen,
 		config->dhcp.pxe_port, false, &s->pxe);
 	if (!err)
-		err = open_server_port(
-			s, config->dhcp.listen, config->dhcp.port);
+		err = open_server_port(s, config->dhcp.port);
 	if (err) {
 		dhcp_service_free(s);
 		return err;

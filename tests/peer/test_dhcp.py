@@ -689,6 +689,27 @@ def test_two_interfaces():
         harness.equal(servers, {NETUKI_ADDRESS, "10.77.1.2"}, "servers")
 
 
+def test_listen():
+    """`listen` names the one address that is told, and asked by broadcast."""
+    with Lab() as lab:
+        appliance.network(lab, dhcp=False)
+        lab.host("client", "10.77.0.50/24")
+        netns.ip("addr", "add", "10.77.2.2/24", "dev", "eth0",
+                 ns=lab.ns("netuki"))
+        lab.link("netuki", "eth1", "10.77.1.2/24")
+        netns.ip("route", "add", "10.77.2.2/32", "dev", "eth0",
+                 ns=lab.ns("client"))
+        start(lab, "dhcp: {listen: 10.77.2.2}\n")
+        with dhcp.Client(lab.ns("client")) as client:
+            client.send(dhcp.discover(MAC, xid=1), (NETUKI_ADDRESS, 67))
+            client.send(dhcp.discover(MAC, xid=2))
+            client.send(dhcp.discover(MAC, xid=3), ("10.77.2.2", 67))
+            told = [dhcp.parse(data)
+                    for data, _ in client.replies(10.0, enough=2)]
+        harness.equal([(offer["xid"], offer["siaddr"]) for offer in told],
+                      [(2, "10.77.2.2"), (3, "10.77.2.2")], "answers")
+
+
 def test_dhcp_server_beside():
     """A whole exchange with a DHCP server on another host goes on beside."""
     with lab_with_client() as (lab, client):
