@@ -7,8 +7,7 @@
 #include "daemon/ctl/stats.h"
 #include "daemon/ctl/text.h"
 
-#define COMPARE_MAX 4 /* groups of which each pair is compared */
-#define SURE	    0.05
+#define SURE 0.05
 
 struct sample {
 	size_t n;
@@ -193,7 +192,7 @@ static json_t *compare_all(struct groups *g)
 	size_t n = 0;
 
 	qsort(g->group, g->n, sizeof(*g->group), by_size);
-	while (n < g->n && n < COMPARE_MAX && g->group[n].last_byte.n)
+	while (n < g->n && n < REPORT_COMPARED && g->group[n].last_byte.n)
 		n++;
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = i + 1; j < n; j++) {

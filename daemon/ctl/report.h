@@ -12,6 +12,8 @@
 struct arguments;
 struct table;
 
+#define REPORT_COMPARED 4 /* groups, each with each; of many the largest */
+
 /*
  * The samples to medians and comparisons, in place; and the page, if one is
  * asked for. False, after having said why: it cannot be written.

@@ -1,4 +1,5 @@
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,13 +68,36 @@ void report_verdict(const json_t *c, char ret[REPORT_VERDICT_MAX])
 			chance_text(p, chance, sizeof(chance)));
 }
 
+__attribute__((format(printf, 2, 3))) static void add_sentence(
+	char text[REPORT_VERDICT_MAX], const char *format, ...)
+{
+	size_t len = strlen(text);
+	va_list args;
+
+	if (len)
+		text[len++] = ' ';
+	va_start(args, format);
+	vsnprintf(text + len, REPORT_VERDICT_MAX - len, format, args);
+	va_end(args);
+}
+
+/* How many groups have a boot that came to the last byte. */
+static size_t count_complete(const json_t *report)
+{
+	const json_t *g;
+	size_t i, n = 0;
+
+	json_array_foreach(json_object_get(report, "groups"), i, g) n +=
+		number_of(g, "completed") > 0;
+	return n;
+}
+
 void report_remarks(const json_t *report, char ret[REPORT_VERDICT_MAX])
 {
 	bool by_image = strcmp(text_of(report, "by"), "image") == 0;
+	size_t i, n = 0, complete = count_complete(report);
 	bool alike = true;
-	char together[120] = "";
 	const json_t *c;
-	size_t i, n = 0;
 
 	json_array_foreach(json_object_get(report, "comparisons"), i, c)
 	{
@@ -82,16 +106,20 @@ void report_remarks(const json_t *report, char ret[REPORT_VERDICT_MAX])
 		n++;
 		alike &= by_image || is_true(c, "same-images");
 	}
+	*ret = '\0';
+	if (complete > REPORT_COMPARED)
+		add_sentence(ret,
+			"Of %zu groups the %d with the most complete boots "
+			"are compared.",
+			complete, REPORT_COMPARED);
 	if (n > 1)
-		snprintf(together, sizeof(together),
+		add_sentence(ret,
 			"These p are for %zu comparisons together (Holm's "
 			"correction).",
 			n);
-	snprintf(ret, REPORT_VERDICT_MAX, "%s%s%s", together,
-		n > 1 && !alike ? " " : "",
-		alike ? ""
-		      : "Not all of these groups have loaded the same images, "
-			"which may be the difference.");
+	if (!alike)
+		add_sentence(ret, "Not all of these groups have loaded the "
+				  "same images, which may be the difference.");
 }
 
 static void show_csv(const json_t *answer)

@@ -188,6 +188,10 @@ def test_many_groups():
         for n in range(1, 11):
             harness.check(f"lab-{n:02}" in plot, f"lab-{n:02} is not drawn")
         harness.check("of 20" in plot, "it is not said")
+        harness.equal(len(told["comparisons"]), 6, "comparisons")
+        for text in (path.read_text(), box.text("report", "--by", "machine")):
+            harness.check("Of 20 groups the 4 with the most complete boots "
+                          "are compared." in text, "that is not said")
 
 
 LONG = "a-machine-that-has-been-given-the-longest-of-all-names.example.org"
