@@ -529,7 +529,7 @@ def test_boots():
                 seen = [{step["step"] for step in b["steps"]} for b in boots]
                 check(all(steps >= set(phases) for steps in seen), seen)
                 slowest = max(b["times"]["last_byte"] for b in boots)
-                check(slowest <= group["last-byte"]["max"] + 0.01,
+                check(slowest <= group["last-byte"]["max"] + 0.5,
                       f"{who}: {slowest} s, and {group['last-byte']}")
 
 
