@@ -226,7 +226,7 @@ static void go_round(struct bench_loop *loop)
 	uint64_t now = bench_now_ns(), begun = now, look = now, shown = now;
 	uint64_t due = UINT64_MAX;
 
-	while ((loop->running || due != UINT64_MAX) && !loop->is_broken) {
+	while ((loop->running || loop->held) && !loop->is_broken) {
 		static struct epoll_event events[EVENTS];
 		uint64_t until = look + step < due ? look + step : due;
 		int n = wait_for(loop, events, step_ms, until);
