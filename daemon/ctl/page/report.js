@@ -96,8 +96,9 @@ const room = width => 24 + LETTER *
 const short = (name, letters) => name.length > letters
 	? name.slice(0, letters - 1) + "\u2026" : name;
 
-const groupAxis = width => Plot.axisY(d3.range(shown.length), {
-	tickFormat: i => short(names[i], most(width)),
+/* A lane for each of these groups, from the top down. */
+const groupAxis = (groups, width) => Plot.axisY(d3.range(groups.length), {
+	tickFormat: lane => short(names[groups[lane]], most(width)),
 	tickSize: 0,
 	tickPadding: 12,
 	label: null,
@@ -115,6 +116,7 @@ function distribution(id, heading, words, measure, column, width)
 	const points = boots.filter(boot =>
 		boot.outcome === "complete" && boot[column] !== null);
 	const at = (i, key) => summaries[i][key];
+	const lane = i => some.indexOf(i);
 	/* The quarters of less than five are no quarters. */
 	const enough = some.filter(i => summaries[i].n >= 5);
 
@@ -122,7 +124,7 @@ function distribution(id, heading, words, measure, column, width)
 		return;
 	figure(id, heading, words + sampled(), Plot.plot({
 		width,
-		height: 52 + 82 * shown.length,
+		height: 52 + 82 * some.length,
 		marginLeft: room(width),
 		marginRight: 30,
 		marginTop: 6,
@@ -131,15 +133,15 @@ function distribution(id, heading, words, measure, column, width)
 		ariaLabel: heading,
 		x: {label: "seconds", labelAnchor: "center", labelArrow: "none",
 			zero: true, nice: true},
-		y: {domain: [shown.length - 0.45, -0.6]},
+		y: {domain: [some.length - 0.45, -0.6]},
 		marks: [
 			Plot.gridX({stroke: "var(--line)", strokeOpacity: 1}),
-			groupAxis(width),
+			groupAxis(some, width),
 			Plot.ruleY(enough, {
 				className: "whisker",
 				x1: i => at(i, "p5"),
 				x2: i => at(i, "p95"),
-				y: i => i - 0.17,
+				y: i => lane(i) - 0.17,
 				stroke: colourOf,
 				strokeWidth: 1.5,
 			}),
@@ -147,8 +149,8 @@ function distribution(id, heading, words, measure, column, width)
 				className: "box",
 				x1: i => at(i, "p25"),
 				x2: i => at(i, "p75"),
-				y1: i => i - 0.29,
-				y2: i => i - 0.05,
+				y1: i => lane(i) - 0.29,
+				y2: i => lane(i) - 0.05,
 				fill: colourOf,
 				fillOpacity: 0.35,
 				stroke: colourOf,
@@ -160,14 +162,14 @@ function distribution(id, heading, words, measure, column, width)
 				className: "median",
 				x1: i => at(i, "median"),
 				x2: i => at(i, "median"),
-				y1: i => i - 0.29,
-				y2: i => i - 0.05,
+				y1: i => lane(i) - 0.29,
+				y2: i => lane(i) - 0.05,
 				stroke: "var(--text)",
 				strokeWidth: 2.5,
 			}),
 			Plot.text(some, {
 				x: i => at(i, "median"),
-				y: i => i - 0.29,
+				y: i => lane(i) - 0.29,
 				text: i => say(at(i, "median")),
 				dy: -9,
 				fontWeight: 600,
@@ -178,7 +180,7 @@ function distribution(id, heading, words, measure, column, width)
 			Plot.dot(points, {
 				className: "boot",
 				x: boot => seconds(boot[column]),
-				y: boot => boot.group + 0.06 +
+				y: boot => lane(boot.group) + 0.06 +
 					0.3 * jitter(boot),
 				r: points.length > 400 ? 2 : 3,
 				fill: boot => colourOf(boot.group),
@@ -266,6 +268,8 @@ const DISC = "M-5,0a5,5 0 1,0 10,0a5,5 0 1,0 -10,0";
 function phases(width)
 {
 	const bars = phaseBars();
+	const some = [...new Set(bars.map(bar => bar.group))];
+	const lane = bar => some.indexOf(bar.group);
 	const total = d3.max(bars, bar => bar.to);
 	const used = PHASES.filter(phase =>
 		bars.some(bar => bar.phase === phase));
@@ -281,7 +285,7 @@ function phases(width)
 			path: SQUARE}))),
 		Plot.plot({
 			width,
-			height: 46 + 50 * shown.length,
+			height: 46 + 50 * some.length,
 			marginLeft: room(width),
 			marginRight: 30,
 			marginTop: 6,
@@ -291,17 +295,17 @@ function phases(width)
 			x: {label: "seconds", labelAnchor: "center",
 				labelArrow: "none", domain: [0, total],
 				nice: true},
-			y: {domain: [shown.length - 0.5, -0.5]},
+			y: {domain: [some.length - 0.5, -0.5]},
 			marks: [
 				Plot.gridX({stroke: "var(--line)",
 					strokeOpacity: 1}),
-				groupAxis(width),
+				groupAxis(some, width),
 				Plot.rect(bars, {
 					className: "phase",
 					x1: "from",
 					x2: "to",
-					y1: bar => bar.group - 0.32,
-					y2: bar => bar.group + 0.32,
+					y1: bar => lane(bar) - 0.32,
+					y2: bar => lane(bar) + 0.32,
 					fill: bar => colour(bar.phase),
 					stroke: "var(--back)",
 					strokeWidth: 1,
@@ -312,7 +316,7 @@ function phases(width)
 				}),
 				Plot.text(bars.filter(wide), {
 					x: bar => (bar.from + bar.to) / 2,
-					y: "group",
+					y: lane,
 					text: bar => say(bar.s),
 					fill: "var(--on)",
 					pointerEvents: "none",
