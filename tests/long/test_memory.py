@@ -70,6 +70,13 @@ class Machines:
                 return
         raise harness.Failure("TFTP: no answer")
 
+    @staticmethod
+    def receive(tcp):
+        """The next bytes of a connection, which is not to end."""
+        data = tcp.recv(65536)
+        harness.check(data, "HTTP: the connection has ended")
+        return data
+
     def fetch(self, address, who):
         """Script, image, and the guest's word, over one connection."""
         with self.blocking(socket.socket(), address, 60) as tcp:
@@ -79,14 +86,14 @@ class Machines:
                     (f"/machines/{who}/a.efi", self.image),
                     (f"/machines/{who}/booted", b"ok\n")):
                 tcp.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-                answer = tcp.recv(65536)
+                answer = self.receive(tcp)
                 while b"\r\n\r\n" not in answer:
-                    answer += tcp.recv(65536)
+                    answer += self.receive(tcp)
                 head, rest = answer.split(b"\r\n\r\n", 1)
                 length = int(re.search(rb"Content-Length: (\d+)",
                                        head).group(1))
                 while len(rest) < length:
-                    rest += tcp.recv(65536)
+                    rest += self.receive(tcp)
                 harness.check(b" 200 " in head and body in (None, rest),
                               f"{path}: {head}")
 
