@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import threading
-from pathlib import Path
 
 from lab import appliance, bench, netns, paths, uki
 from lab.capture import Capture
@@ -34,9 +33,7 @@ def start(lab, machines=MACHINES):
         f"  - {{name: m{n}, mac: '52:54:00:10:{n >> 8:02x}:{n & 255:02x}'}}\n"
         for n in range(machines))), timeout=60)
     os.sched_setaffinity(process.pid, {0})
-    os.setpriority(os.PRIO_PROCESS, process.pid, -20)
-    with contextlib.suppress(FileNotFoundError):
-        Path("/proc", str(process.pid), "autogroup").write_text("-20")
+    process.go_first()
     return process
 
 
