@@ -1,5 +1,6 @@
 """A virtual machine with real firmware, in TCG: no KVM is asked for."""
 
+import contextlib
 import re
 import shutil
 import time
@@ -165,8 +166,11 @@ class Machine:
         That is what other work on this machine has cost it, or most of it.
         """
         tasks = Path("/proc", str(self._process.pid), "task")
-        times = [[int(part) for part in path.read_text().split()[:2]]
-                 for path in tasks.glob("*/schedstat")]
+        times = []
+        for path in tasks.glob("*/schedstat"):
+            with contextlib.suppress(OSError):  # a thread that ends
+                times.append([int(part)
+                              for part in path.read_text().split()[:2]])
         # Its own processor is the thread that has run the most.
         return max(times, default=(0, 0))[1] / 1e9
 
