@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """A machine that is set to local, told to boot once, on real firmware."""
-# time-limit: 1200
 
 import json
 import sys

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """What this machine's kernel may lack, on Debian's in a virtual machine."""
-# time-limit: 600
 
 import sys
 from pathlib import Path

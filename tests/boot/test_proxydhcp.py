@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Real firmware takes netukid's offers, in the networks that there are."""
-# time-limit: 1800
 
 import json
 import signal

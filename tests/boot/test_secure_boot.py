@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """Firmware in Secure Boot mode: what it boots, what it refuses, and whether
 netuki said so before."""
-# time-limit: 1200
 
 import functools
 import json

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Real firmware under `http: {max-rate-per-client}`, and four at once."""
-# time-limit: 900
 
 import json
 import sys

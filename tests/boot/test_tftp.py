@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """OVMF loads UKIs over TFTP, small and large, with and without loss."""
-# time-limit: 1800
 
 import sys
 from pathlib import Path

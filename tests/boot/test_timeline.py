@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """What netukid says of a boot, against a capture of the same boot."""
-# time-limit: 1800
 
 import json
 import socket

@@ -1,5 +1,4 @@
 #!/usr/bin/python3
-# time-limit: 1500
 """The package's whole life on a clean Debian 12, with its own systemd."""
 
 import contextlib

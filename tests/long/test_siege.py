@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Real firmware boots while others do their worst."""
-# time-limit: 1800
 
 import collections
 import contextlib

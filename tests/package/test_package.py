@@ -1,5 +1,4 @@
 #!/usr/bin/python3
-# time-limit: 1200
 """Builds the Debian package twice and looks at what is in it.
 
 It is unpacked, not installed: nothing on this machine changes.

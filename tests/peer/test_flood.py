@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """A flood of one kind leaves the daemon's other work alone."""
-# time-limit: 240
 
 import socket
 import sys

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """A thousand machines powered on together ask for files over TFTP."""
-# time-limit: 300
 
 import contextlib
 import json
