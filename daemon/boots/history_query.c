@@ -342,6 +342,23 @@ static bool group_end(struct group *g, FILE *out, bool first, bool points)
 	return whole;
 }
 
+/* What others wrote there may be more than a sum can be. */
+static int64_t sum_of(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	if (__builtin_add_overflow(a, b, &sum))
+		return a < 0 ? INT64_MIN : INT64_MAX;
+	return sum;
+}
+
+static int64_t rate_of(int64_t bytes, int64_t us)
+{
+	double rate = (double)bytes * 1e6 / (double)us;
+
+	return rate < (double)INT64_MAX ? (int64_t)rate : INT64_MAX;
+}
+
 /* The columns of the query below. */
 static void group_add(struct group *g, const char *outcome, sqlite3_stmt *s)
 {
@@ -355,8 +372,8 @@ static void group_add(struct group *g, const char *outcome, sqlite3_stmt *s)
 	for (enum boot_outcome i = 0; i < BOOT_OUTCOME_MAX; i++)
 		if (strcmp(boot_outcome_name(i), outcome) == 0)
 			g->outcomes[i]++;
-	g->blocks += sqlite3_column_int64(s, 6);
-	g->resent += sqlite3_column_int64(s, 7);
+	g->blocks = sum_of(g->blocks, sqlite3_column_int64(s, 6));
+	g->resent = sum_of(g->resent, sqlite3_column_int64(s, 7));
 	if (strcmp(outcome, boot_outcome_name(BOOT_OUTCOME_COMPLETE)) != 0)
 		return;
 	group_add_image(g, (const char *)sqlite3_column_text(s, 9));
@@ -366,8 +383,7 @@ static void group_add(struct group *g, const char *outcome, sqlite3_stmt *s)
 		samples_add(&g->up, sqlite3_column_int64(s, 3));
 	if (us > 0)
 		samples_add(&g->throughput,
-			(int64_t)((double)sqlite3_column_int64(s, 4) * 1e6 /
-				  (double)us));
+			rate_of(sqlite3_column_int64(s, 4), us));
 }
 
 #define FIRST_OF_POINT 10 /* column of the query below */

@@ -1,4 +1,4 @@
-/* history_db: what goes when there are too many, or they are too old. */
+/* history_db: what goes when there are too many, or too old; what is odd. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +12,7 @@
 #include <sqlite3.h>
 
 #include "daemon/boots/history_db.h"
+#include "daemon/boots/history_query.h"
 
 #define DAY 86400.0
 #define NOW (1.8e9)
@@ -140,11 +141,57 @@ static void test_foreign(void **state)
 	}
 }
 
+/* However large the numbers are that others wrote there. */
+static void test_sums(void **state)
+{
+	char dir[] = "/tmp/netuki-history-db-XXXXXX", why[512], *text;
+	char path[64], command[64];
+	struct history_row rows[2] = {{.started = NOW}, {.started = NOW}};
+	const struct history_query query = {.kind = HISTORY_QUERY_REPORT,
+		.by = HISTORY_BY_IMAGE,
+		.until = 2 * NOW};
+	struct history_limits limits = {100, 365};
+	struct history_db *db;
+	sqlite3 *sql;
+	bool aside;
+
+	(void)state;
+	rows[0].boot.seq = 1;
+	rows[1].boot.seq = 2;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(history_db_open(dir, true, &db, &aside, why), 0);
+	assert_int_equal(
+		history_db_write(db, rows, 2, 0, &limits, NOW, why), 0);
+	history_db_close(db);
+	snprintf(path, sizeof(path), "%s/history.db", dir);
+	assert_int_equal(sqlite3_open(path, &sql), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(sql,
+			"UPDATE boots SET outcome = 'complete', "
+			"transfer_us = 1, bytes = 9223372036854775807, "
+			"blocks = 9223372036854775807, resent_rollback = 0, "
+			"resent_timer = -9223372036854775807",
+			NULL, NULL, NULL),
+		SQLITE_OK);
+	sqlite3_close(sql);
+	text = history_query_run(dir, &query);
+	assert_non_null(text);
+	if (!strstr(text, "\"blocks\":9223372036854775807,") ||
+		!strstr(text, "\"resent\":-9223372036854775808,") ||
+		!strstr(text, "\"bytes-per-second\":[9223372036854775807,"
+			      "9223372036854775807]"))
+		fail_msg("%s", text);
+	free(text);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_foreign),
+		cmocka_unit_test(test_sums),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
