@@ -27,7 +27,7 @@ struct save {
 	struct history *history; /* the loop's alone */
 	struct history_db *db;	 /* NULL: to be opened */
 	const char *directory;
-	bool first, opened, set_aside;
+	bool first, opened, set_aside, gone;
 	int64_t base;
 	struct history_limits limits;
 	double now; /* 0: the clock is not to be believed */
@@ -45,7 +45,7 @@ struct history {
 	char *directory;
 	struct history_limits limits;
 	struct history_db *db; /* NULL: closed, or the thread's */
-	bool opened;	       /* once; then base is what it was */
+	bool opened;	       /* this file; then base is what it was */
 	int64_t base;
 	bool saving;
 	struct steady steady;
@@ -161,6 +161,11 @@ static void put_back(
 static void write_rows(struct save *save)
 {
 	save->err = 0;
+	if (save->db && history_db_is_gone(save->db)) {
+		history_db_close(save->db);
+		save->db = NULL;
+		save->gone = save->first = true;
+	}
 	if (!save->db) {
 		save->err = history_db_open(save->directory, save->first,
 			&save->db, &save->set_aside, save->why);
@@ -195,11 +200,14 @@ static void take_over(struct history *h, struct save *save)
 {
 	h->db = save->db;
 	save->db = NULL;
+	if (save->gone)
+		log_warn("history: " HISTORY_FILE " was removed or replaced: "
+			 "it goes on with what is there now");
 	if (save->set_aside)
 		log_error("history: " HISTORY_FILE " was no database: it is "
 			  "kept as " HISTORY_FILE ".bad, and begun anew");
-	if (save->opened && save->first) {
-		h->opened = true;
+	if (save->first) {
+		h->opened = save->opened;
 		h->base = save->base;
 	}
 	if (save->err) {

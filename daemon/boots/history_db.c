@@ -305,6 +305,15 @@ void history_db_close(struct history_db *db)
 	free(db);
 }
 
+bool history_db_is_gone(const struct history_db *db)
+{
+	int moved = 0;
+
+	return sqlite3_file_control(db->sql, "main", SQLITE_FCNTL_HAS_MOVED,
+		       &moved) == SQLITE_OK &&
+	       moved;
+}
+
 int64_t history_db_last_id(const struct history_db *db)
 {
 	return db->last_id;

@@ -44,7 +44,9 @@ struct history_db;
  */
 int history_db_open(const char *directory, bool first, struct history_db **ret,
 	bool *ret_set_aside, char why[HISTORY_WHY_MAX]);
-void history_db_close(struct history_db *db);		 /* NULL is fine */
+void history_db_close(struct history_db *db); /* NULL is fine */
+/* Somebody removed or replaced the file: nobody sees what is written to it. */
+bool history_db_is_gone(const struct history_db *db);
 int64_t history_db_last_id(const struct history_db *db); /* when opened */
 
 /*

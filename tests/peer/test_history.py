@@ -625,17 +625,29 @@ def said(one, text):
     return one.log.read_text(errors="replace").count(text)
 
 
+def make_state(one):
+    """Makes its state a folder of its own."""
+    one.state.mkdir()
+    if os.geteuid() == 0:
+        os.chown(one.state, NOBODY, NOBODY)
+
+
+def move_state(one):
+    """Its state is to be a folder, which is made; its path."""
+    state = one.folder / "state"
+    config = one.folder / "netuki.yaml"
+    config.write_text(config.read_text().replace(
+        f"state: {one.state}\n", f"state: {state}\n"))
+    one.state = state
+    make_state(one)
+    return state
+
+
 def test_read_only():
     """Boots go on without a history, and are kept until it can be written."""
     with daemon() as one:
-        state = one.folder / "state"
-        state.mkdir()
-        if os.geteuid() == 0:
-            os.chown(state, NOBODY, NOBODY)
+        state = move_state(one)
         state.chmod(0o555)
-        text = (one.folder / "netuki.yaml").read_text()
-        (one.folder / "netuki.yaml").write_text(text.replace(
-            f"state: {one.state}", f"state: {state}"))
         one.start()
         by_ipxe(Machine(one, 1))
         by_tftp(Machine(one, 2))
@@ -707,6 +719,33 @@ def test_no_database():
         harness.check((one.folder / "history.db.bad").exists(),
                       "the junk is gone")
         one.stop()
+
+
+def test_removed():
+    """Who removes the file, or its folder, loses no boot that comes after."""
+    def all_written(*names):
+        until(lambda: one.ctl("boots", check=False)[0] == 0, "no history")
+        one.wait_boots([(name, "up") for name in names],
+                       lambda boot: (boot["machine"], boot["step"]))
+
+    with daemon() as one:
+        state = move_state(one)
+        one.start()
+        by_ipxe(Machine(one, 1))
+        all_written("lab-01")
+        for file in state.glob("history.db*"):
+            file.unlink()
+        by_ipxe(Machine(one, 2))
+        all_written("lab-02")
+        shutil.rmtree(state)
+        by_ipxe(Machine(one, 3))
+        until(lambda: problem(one), "that it is gone is no problem")
+        make_state(one)
+        until(lambda: not problem(one), "it is not tried again", 25)
+        all_written("lab-03")
+        one.stop()
+        harness.equal(said(one, "history.db was removed or replaced"), 2,
+                      "lines about it")
 
 
 def fill(path, count):
