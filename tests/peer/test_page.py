@@ -218,8 +218,8 @@ def test_single():
                                 last_byte_us=9000000)])
         text = browser.dom(report(box, "--by", "machine")[0], 400,
                            "Europe/Berlin")
-        harness.check(re.search(r"<p>1 boot, 2026-09-21 [0-9:]+ [A-Z0-9+-]+"
-                                "</p>", text), "no single moment")
+        harness.check(re.search(r"<p>1 boot, 2026-09-2[12] [0-9:]+ "
+                                "[A-Z0-9+-]+</p>", text), "no single moment")
         told = figure(text, "runs")
         for words in ("16:13:20", "21 Sep", "time (Europe/Berlin)"):
             harness.check(f">{words}<" in told, f"no {words}: {told}")
