@@ -55,9 +55,11 @@ DAEMON_LIBS := libevent_core libnl-3.0 libnl-route-3.0 yaml-0.1 jansson nettle s
 CTL_LIBS := jansson nettle
 # Asked only when something is compiled: `make demo` installs them first.
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(DAEMON_LIBS))
+# Where it was built makes no other program. dpkg sees to that, too, but for
+# paths with a blank, say.
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -I. -DNETUKI_VERSION='"$(VERSION)"' \
-	$(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDENING) $(SAN_FLAGS) \
-	$(PKG_CFLAGS) -MMD -MP
+	-fdebug-prefix-map='$(CURDIR)'=. $(CPPFLAGS) $(CFLAGS) $(WARNINGS) \
+	$(HARDENING) $(SAN_FLAGS) $(PKG_CFLAGS) -MMD -MP
 ALL_LDFLAGS = $(CFLAGS) $(LDFLAGS) $(SAN_FLAGS) -pie -pthread \
 	-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 
@@ -194,16 +196,16 @@ deb: install-deb
 	packaging/make-deb
 
 install: all
-	install -D -m 755 $(B)/netukid $(DESTDIR)$(prefix)/sbin/netukid
-	install -D -m 755 $(B)/netukictl $(DESTDIR)$(prefix)/bin/netukictl
+	install -D -m 755 $(B)/netukid '$(DESTDIR)$(prefix)/sbin/netukid'
+	install -D -m 755 $(B)/netukictl '$(DESTDIR)$(prefix)/bin/netukictl'
 	install -D -m 644 packaging/netuki.yaml \
-		$(DESTDIR)$(sysconfdir)/netuki/netuki.yaml
+		'$(DESTDIR)$(sysconfdir)/netuki/netuki.yaml'
 	install -D -m 644 packaging/man/netukid.8 \
-		$(DESTDIR)$(prefix)/share/man/man8/netukid.8
+		'$(DESTDIR)$(prefix)/share/man/man8/netukid.8'
 	install -D -m 644 packaging/man/netukictl.1 \
-		$(DESTDIR)$(prefix)/share/man/man1/netukictl.1
+		'$(DESTDIR)$(prefix)/share/man/man1/netukictl.1'
 	install -D -m 644 packaging/man/netuki.yaml.5 \
-		$(DESTDIR)$(prefix)/share/man/man5/netuki.yaml.5
+		'$(DESTDIR)$(prefix)/share/man/man5/netuki.yaml.5'
 
 clean:
 	rm -rf build

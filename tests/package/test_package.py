@@ -83,11 +83,32 @@ def tree():
         ignore=shutil.ignore_patterns(".git", "build", "__pycache__"))
 
 
+def here(_):
+    """This user, and nothing of a caller's own."""
+    return {"env": {**os.environ, "DEB_BUILD_OPTIONS": ""}}
+
+
+def somebody_else(target):
+    """Another user, if this is root, with another taste in everything."""
+    target.mkdir(parents=True)
+    other = {"umask": 0o077, "env": {
+        **os.environ, "DEB_BUILD_OPTIONS": "nocheck parallel=1",
+        "LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati",
+        "USER": "else", "HOME": str(target), "CFLAGS": "-O0",
+        "SOURCE_DATE_EPOCH": "1", "MAKEFLAGS": "-s"}}
+    if os.geteuid() == 0:
+        TMP.chmod(0o755)
+        os.chown(target, 65534, 65534)
+        other |= {"user": 65534, "group": 65534, "extra_groups": []}
+    return other
+
+
 @functools.cache
-def build(name, options="", source=tree):
+def build(name, source=tree, by=here):
     """Builds the package into a directory of its own; its path.
 
-    One test fails when that fails; the others are skipped.
+    BY gives the environment and the like of who does.  One test fails when
+    that fails; the others are skipped.
     """
     if name in FAILED:
         raise harness.Skip("there is no package")
@@ -95,8 +116,7 @@ def build(name, options="", source=tree):
         paths.program(program)
     target = TMP / name
     FAILED.add(name)
-    run([source() / "packaging/make-deb", target],
-        env={**os.environ, "DEB_BUILD_OPTIONS": options})
+    run([source() / "packaging/make-deb", target], **by(target))
     found = list(target.glob("*.deb"))
     harness.equal(len(found), 1, "packages")
     FAILED.remove(name)
@@ -131,17 +151,21 @@ def test_builds_with_its_tests_and_without_complaint():
 
 
 def other_tree():
-    """The same tree elsewhere, with other times and permissions."""
-    other = shutil.copytree(tree(), TMP / "a/longer/path/to/the/tree",
+    """The same tree elsewhere, with other times and permissions.
+
+    Of a path with blanks dpkg does not keep the programs clean.
+    """
+    other = shutil.copytree(tree(), TMP / "a longer/path to/the tree",
                             symlinks=True, copy_function=shutil.copy)
-    for path in other.rglob("*.yaml"):
-        path.chmod(0o600)
+    for path in (other, *other.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o775 if path.stat().st_mode & 0o100 else 0o664)
     return other
 
 
 def test_same_tree_same_bytes():
     first = build("first").read_bytes()
-    again = build("elsewhere/again", "nocheck", other_tree).read_bytes()
+    again = build("else where", other_tree, somebody_else).read_bytes()
     harness.check(first == again, "two builds of one tree differ")
 
 
