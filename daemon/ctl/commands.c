@@ -11,6 +11,10 @@
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/since.h"
 #include "daemon/ctl/text.h"
+#include "proto/arch.h"
+
+/* The daemon tells no more at once. */
+#define BOOTS_MAX 10000
 
 static const char for_all[] = "jcVh";
 
@@ -113,6 +117,8 @@ static const char *ask_machines(json_t *request, const struct arguments *args)
 
 static const char *ask_explain(json_t *request, const struct arguments *args)
 {
+	if (args->arch && arch_from_name(args->arch) == ARCH_INVALID)
+		return "--arch takes one of those of `loaders`, such as x64";
 	put_text(request, "machine", args->operand[0]);
 	put_text(request, "arch", args->arch);
 	put_text(request, "firmware", args->firmware);
@@ -200,13 +206,14 @@ int arguments_number(const char *text)
 
 static const char *ask_boots(json_t *request, const struct arguments *args)
 {
+	int limit = args->limit ? arguments_number(args->limit) : 0;
+
 	if (args->follow && (args->n_operands || args->since || args->limit))
 		return "--follow shows all that happens from now on";
-	if (args->limit && !arguments_number(args->limit))
-		return "--limit takes a number";
+	if (args->limit && (!limit || limit > BOOTS_MAX))
+		return "--limit takes a number from 1 to 10000";
 	if (args->limit)
-		json_object_set_new(request, "limit",
-			json_integer(arguments_number(args->limit)));
+		json_object_set_new(request, "limit", json_integer(limit));
 	put_true(request, "follow", args->follow);
 	put_true(request, "progress",
 		args->follow && !args->json && text_is_terminal());
@@ -414,6 +421,33 @@ bool command_takes(const struct command *command, int letter)
 {
 	return strchr(for_all, letter) ||
 	       (command && strchr(command->options, letter));
+}
+
+const char *option_refuses(const struct option_row *row, const char *text)
+{
+	static const struct {
+		int letter;
+		const char *word[5];
+	} takes[] = {
+		{'F', {"pxe", "http", "bios", "ipxe"}},
+		{'M', {"ipxe", "tftp-uki"}},
+		{'b', {"mode", "image", "machine", "firmware"}},
+	};
+	static char why[100];
+
+	for (size_t i = 0; i < sizeof(takes) / sizeof(*takes); i++) {
+		const char *const *word = takes[i].word;
+
+		if (takes[i].letter != row->letter)
+			continue;
+		for (; *word; word++)
+			if (strcmp(*word, text) == 0)
+				return NULL;
+		snprintf(why, sizeof(why), "%.20s is not what --%s takes: %s",
+			text, row->name, row->help);
+		return why;
+	}
+	return NULL;
 }
 
 static void print_options(const struct command *command, FILE *out)

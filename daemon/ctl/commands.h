@@ -69,6 +69,9 @@ extern const struct option_row option_rows[]; /* ends with a letter of 0 */
 /* Does the command take this option? NULL: is it one for all commands? */
 bool command_takes(const struct command *command, int letter);
 
+/* NULL, or why it takes no such text. */
+const char *option_refuses(const struct option_row *row, const char *text);
+
 /* The help for one command; NULL: for all. */
 void command_help(const struct command *command, FILE *out);
 

@@ -52,8 +52,11 @@ static void make_longs(struct option ret[MAX_OPTIONS])
 	ret[n] = (struct option){0};
 }
 
-/* --help and --version, which have no place in args, are done before. */
-static void take_option(int letter, struct arguments *args)
+/*
+ * NULL, or why it takes no such text. --help and --version, which have no place
+ * in args, are done before.
+ */
+static const char *take_option(int letter, struct arguments *args)
 {
 	const struct option_row *row = option_rows;
 	void *at;
@@ -66,6 +69,7 @@ static void take_option(int letter, struct arguments *args)
 		*(const char **)at = optarg;
 	else
 		*(bool *)at = true;
+	return row->argument ? option_refuses(row, optarg) : NULL;
 }
 
 /*
@@ -76,6 +80,7 @@ static int parse_options(int argc, char **argv, const struct command *command,
 	struct arguments *args)
 {
 	struct option longs[MAX_OPTIONS];
+	const char *wrong;
 	int letter;
 
 	make_longs(longs);
@@ -98,7 +103,9 @@ static int parse_options(int argc, char **argv, const struct command *command,
 						   : "first a command, then "
 						     "its options",
 					   command ? command->name : "");
-		take_option(letter, args);
+		wrong = take_option(letter, args);
+		if (wrong)
+			return 1 + bad_usage(command, wrong, "");
 	}
 	return 0;
 }

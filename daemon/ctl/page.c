@@ -10,6 +10,7 @@
 #include "daemon/ctl/assets.h"
 #include "daemon/ctl/json_out.h"
 #include "daemon/ctl/report.h"
+#include "daemon/ctl/save.h"
 #include "daemon/ctl/table.h"
 #include "daemon/ctl/text.h"
 
@@ -211,15 +212,21 @@ static void put_page(const json_t *report, FILE *out)
 
 bool page_write(const char *path, const json_t *report)
 {
-	FILE *out = fopen(path, "we");
-	bool failed;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	int err = -ENOMEM;
 
 	if (out) {
+		bool whole;
+
 		put_page(report, out);
-		failed = ferror(out) != 0;
-		if (fclose(out) == 0 && !failed)
-			return true;
+		whole = !ferror(out);
+		if (fclose(out) == 0 && whole)
+			err = save_replace(path, text, len);
 	}
-	fprintf(stderr, "netukictl: %s: %s\n", path, strerror(errno));
-	return false;
+	free(text);
+	if (err)
+		fprintf(stderr, "netukictl: %s: %s\n", path, strerror(-err));
+	return !err;
 }

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import shlex
 import signal
 import subprocess
@@ -9,6 +10,12 @@ import time
 from pathlib import Path
 
 from lab import netns, paths
+
+
+def no_room(size):
+    """For a child: a file beyond SIZE finds the disk full, as it were."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 class Process:

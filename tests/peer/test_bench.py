@@ -22,7 +22,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import appliance, harness, netns, paths, peers, uki  # noqa: E402
+from lab import (appliance, harness, netns, paths, peers,  # noqa: E402
+                 process, uki)
 from lab.harness import cases, check, equal  # noqa: E402
 from lab.lab import Lab  # noqa: E402
 from lab.loopback import Loopback  # noqa: E402
@@ -253,6 +254,20 @@ def test_compare():
         bench(box.tmp, box.tftp_url, "--no-save")
         equal(len(json.loads(bench(box.tmp, "--saved", "--json").stdout)
                   ["runs"]), 4, "--no-save")
+
+
+def test_figures_on_a_full_disk():
+    """They are whole or not there; why is said, and the next have a line."""
+    with netukid() as box:
+        kept = box.tmp / "own.jsonl"
+        args = (box.tftp_url, "--no-check", "--save", kept)
+        bench(box.tmp, *args)
+        before = kept.read_text()
+        room = functools.partial(process.no_room, len(before) + 10)
+        done = bench(box.tmp, *args, status=1, child=room)
+        check(f"cannot be kept in {kept}: File too large" in done.stderr,
+              done.stderr)
+        equal(kept.read_text(), before, "what was kept")
 
 
 def test_content():

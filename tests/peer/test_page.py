@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The page of `report --html`, in a real browser that has no network."""
 
+import functools
 import html
 import json
 import random
@@ -11,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import browser, harness, paths, rows  # noqa: E402
+from lab import browser, harness, paths, process, rows  # noqa: E402
 from lab.loopback import Loopback  # noqa: E402
 
 BEGIN = 1790000000
@@ -320,6 +321,28 @@ def test_nothing():
             text=True)
         harness.equal((done.returncode, "No such file" in done.stderr),
                       (1, True), "a folder that is not there")
+
+
+def test_full_disk():
+    """The page of before stays whole where a new one finds no room."""
+    with Loopback() as box:
+        box.start()
+        path, _ = report(box)
+        path.chmod(0o640)
+        link = box.tmp / "link.html"
+        link.symlink_to(path)
+        before = path.read_bytes()
+        files = sorted(box.tmp.iterdir())
+        done = box.ctl("report", "--html", link, status=1,
+                       preexec_fn=functools.partial(process.no_room, 5000))
+        harness.check("File too large" in done.stderr, done.stderr)
+        harness.check(path.read_bytes() == before, "half a page")
+        harness.equal(sorted(box.tmp.iterdir()), files, "files")
+        path.write_text("old")
+        box.ctl("report", "--html", link)
+        harness.check(path.read_bytes().startswith(before[:100]), "a page")
+        harness.equal((link.is_symlink(), path.stat().st_mode & 0o777),
+                      (True, 0o640), "a link, and the file's mode")
 
 
 if __name__ == "__main__":

@@ -2,17 +2,16 @@
  * Figures of earlier runs: a file of JSON, one line a run, the latest last.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "daemon/ctl/bench/bench.h"
 #include "daemon/ctl/commands.h"
 #include "daemon/ctl/json_out.h"
+#include "daemon/ctl/save.h"
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/since.h"
 
@@ -57,18 +56,13 @@ static void turn_page(const char *path)
 
 static bool append(const char *path, const char *text)
 {
-	size_t len = strlen(text);
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-	bool good = fd >= 0 && write(fd, text, len) == (ssize_t)len;
-	int err = errno;
+	int err = save_append(path, text, strlen(text));
 
-	if (fd >= 0)
-		close(fd);
-	if (!good)
+	if (err)
 		fprintf(stderr,
 			"netukictl: the figures cannot be kept in %s: %s\n",
-			path, strerror(err));
-	return good;
+			path, strerror(-err));
+	return !err;
 }
 
 bool bench_save(const json_t *result, const struct arguments *args)
