@@ -4,6 +4,12 @@
 #define MISSED_UNKNOWN_US 20000 /* no round trip measured yet */
 #define MISSED_MIN_US	  2000
 #define MISSED_AHEAD_US	  1000 /* from now, at least: a deadline is ahead */
+/*
+ * A round trip that is not measured for certain is believed up to here. In
+ * lockstep the client's own time-out may have made it: iPXE's are 250 ms.
+ */
+#define LATE_MAX_US	     1000000
+#define LATE_LOCKSTEP_MAX_US 200000
 /* Silence after which a repeated request is a machine that was reset. */
 #define RESET_US    1000000
 #define DOUBLED_MAX 16
@@ -78,6 +84,15 @@ static uint64_t doubled(const struct tftp_send *s, uint64_t us)
 	return s->top < s->last_block ? min_u64(us, most) : us;
 }
 
+/* The last answer was late: the next one will be, too. */
+static uint64_t late_timeout(const struct tftp_send *s)
+{
+	uint64_t most =
+		s->params.windowsize > 1 ? LATE_MAX_US : LATE_LOCKSTEP_MAX_US;
+
+	return min_u64(s->late_us + s->late_us / 2, most);
+}
+
 /* How long to wait for an answer to what is sent now. */
 static uint64_t timeout(const struct tftp_send *s)
 {
@@ -92,10 +107,9 @@ static uint64_t timeout(const struct tftp_send *s)
 		us = max_u64(us, TFTP_PROBE_MIN_US);
 	else
 		us = max_u64(us, TFTP_RTO_MIN_US);
+	if (s->late)
+		us = max_u64(us, late_timeout(s));
 	us = doubled(s, us);
-	/* Let the echo that is_echo() looks for come first. */
-	if (s->late_us > 0)
-		us += us / 2;
 	return min_u64(us, most);
 }
 
@@ -108,6 +122,14 @@ static uint64_t missed_timeout(const struct tftp_send *s)
 	if (s->stats.srtt_us == 0)
 		return MISSED_UNKNOWN_US;
 	return max_u64(us, MISSED_MIN_US);
+}
+
+/* Does an answer take so long here, as far as that is known? */
+static bool is_usual(const struct tftp_send *s, uint64_t us)
+{
+	if (s->stats.srtt_us == 0)
+		return us <= MISSED_UNKNOWN_US;
+	return us <= max_u64(UINT64_C(2) * s->stats.srtt_us, MISSED_MIN_US);
 }
 
 static void expect_by(struct tftp_send *s, uint64_t now_us, uint64_t after_us)
@@ -153,13 +175,6 @@ static void adapt_burst(struct tftp_send *s, uint32_t count, uint32_t again)
 	s->epoch_sent = s->epoch_again = 0;
 }
 
-static void sent_top_again(struct tftp_send *s, uint64_t now_us)
-{
-	if (s->timed)
-		s->again_us = now_us;
-	s->timed = false;
-}
-
 static uint64_t pause_us(const struct tftp_send *s)
 {
 	return min_u64(max_u64(s->stats.srtt_us, PAUSE_MIN_US), PAUSE_MAX_US);
@@ -181,12 +196,17 @@ static struct tftp_action send_burst(
 	s->stats.blocks_sent += action.count;
 	adapt_burst(s, action.count, again);
 
-	/* Karn: only a block that was never sent before measures anything. */
 	if (last > s->top) {
+		/*
+		 * Karn: only a block that was never sent before measures
+		 * anything. Its ACK comes after all that was caused before.
+		 */
 		s->timed = true;
 		s->top_us = now_us;
-	} else if (last == s->top) {
-		sent_top_again(s, now_us);
+		s->again = 0;
+	} else {
+		s->timed = s->timed && last < s->top;
+		s->again += again;
 	}
 	s->top = max_u64(s->top, last);
 	s->next = last + 1;
@@ -246,31 +266,25 @@ static struct tftp_action acked_part(struct tftp_send *s, uint64_t now_us)
 }
 
 /*
- * Karn: the ACK of a block that was sent twice measures nothing. But if it
- * was the first sending's and only late, the second one's follows it at the
- * distance at which they were sent, or thereabouts where others share the
- * path: then the timer is too short for it.
+ * Does this repeated ACK answer the second sending, so that the one before it
+ * answered the first? It follows no later than that one took; but what went
+ * out then may be answered so as well, in the usual time.
  */
 static bool is_echo(const struct tftp_send *s, uint64_t now_us)
 {
-	uint64_t apart = s->echo_us - s->progress_us;
+	uint64_t us = now_us - s->progress_us;
 
-	return now_us + apart / 2 >= s->echo_us &&
-	       now_us <= s->echo_us + apart / 2;
+	return us <= s->late_us && (s->late || !is_usual(s, us));
 }
 
-/*
- * So nothing was lost. If what went twice was a window, each of its blocks
- * will be answered, which asks for nothing; and the answer to what is under
- * way will take as long as this one did.
- */
+/* Nothing was lost. The answer to what is under way will take as long. */
 static void was_late(struct tftp_send *s, uint64_t now_us)
 {
 	uint64_t before_us = s->deadline_us;
 
 	measure(s, s->late_us);
 	s->late_us = 0;
-	s->rolled = true;
+	s->late = false;
 	if (s->pausing || before_us <= now_us)
 		return;
 	expect_by(s, s->sent_us, timeout(s));
@@ -279,23 +293,50 @@ static void was_late(struct tftp_send *s, uint64_t now_us)
 
 static struct tftp_action acked_again(struct tftp_send *s, uint64_t now_us)
 {
-	if (s->late_us > 0) {
+	if (s->echoes > 0) {
+		s->echoes--;
 		if (is_echo(s, now_us))
 			was_late(s, now_us);
-		s->late_us = 0;
 		return wait_action;
 	}
 	if (s->params.windowsize == 1 || s->rolled)
 		return wait_action;
 	/* After a time-out nothing else is under way that could answer. */
 	if (s->tries > 0)
-		return roll_back(s, now_us);
+		return is_usual(s, now_us - s->sent_us) ? roll_back(s, now_us)
+							: wait_action;
 	/* The window may yet arrive, or this be the network's own copy. */
 	s->missed = true;
 	s->deadline_us =
 		min_u64(s->deadline_us, max_u64(s->sent_us + missed_timeout(s),
 						now_us + MISSED_AHEAD_US));
 	return wait_action;
+}
+
+/*
+ * What the progress says about the path. Karn: the ACK of a block that was
+ * sent twice measures nothing. But if it is no usual answer to the second
+ * sending, it was the first one's and only late. To wait as long for the next
+ * one lets that be measured, where the path has become slow; else this was
+ * the client's own time-out, and it costs one long wait at most.
+ */
+static void learn(struct tftp_send *s, uint64_t now_us)
+{
+	s->late_us = s->echoes = 0;
+	s->late = false;
+	if (s->base == s->top) {
+		s->echoes = s->again;
+		if (s->timed) {
+			measure(s, now_us - s->top_us);
+		} else {
+			s->late_us = min_u64(now_us - s->top_us, LATE_MAX_US);
+			s->late = !is_usual(s, now_us - s->sent_us);
+		}
+	} else if (s->stats.srtt_us == 0 && s->timed && s->base > s->redo_top) {
+		/* Of part of a window only, but better than to know nothing. */
+		measure(s, now_us - s->sent_us);
+	}
+	s->again = 0;
 }
 
 static struct tftp_action acked(
@@ -318,16 +359,7 @@ static struct tftp_action acked(
 	s->progress_us = now_us;
 	s->tries = 0;
 	s->missed = false;
-	s->late_us = 0;
-	if (s->base == s->top && s->timed) {
-		measure(s, now_us - s->top_us);
-	} else if (s->base == s->top) {
-		s->late_us = now_us - s->top_us;
-		s->echo_us = now_us + (s->again_us - s->top_us);
-	} else if (s->stats.srtt_us == 0 && s->timed && s->base > s->redo_top) {
-		/* Of part of a window only, but better than to know nothing. */
-		measure(s, now_us - s->sent_us);
-	}
+	learn(s, now_us);
 	if (s->base == s->last_block)
 		return end(s, TFTP_STEP_DONE);
 	return s->base == s->top ? acked_all(s, now_us) : acked_part(s, now_us);
@@ -347,7 +379,8 @@ struct tftp_action tftp_send_packet(
 
 static struct tftp_action send_oack_again(struct tftp_send *s, uint64_t now_us)
 {
-	sent_top_again(s, now_us);
+	s->timed = false;
+	s->again++;
 	return send_oack(s, now_us);
 }
 
@@ -356,8 +389,12 @@ static struct tftp_action timed_out(struct tftp_send *s, uint64_t now_us)
 	s->stats.timeouts++;
 	if (s->tries < UINT8_MAX)
 		s->tries++;
-	/* Whatever was under way has been answered by now. */
-	s->late_us = 0;
+	/* Once a round trip is known, all under way has been answered now. */
+	if (!s->late) {
+		s->late_us = 0;
+		if (s->stats.srtt_us > 0)
+			s->echoes = 0;
+	}
 	s->rolled = false;
 	if (s->opening)
 		return send_oack_again(s, now_us);
@@ -365,7 +402,8 @@ static struct tftp_action timed_out(struct tftp_send *s, uint64_t now_us)
 		return send_window_again(s, now_us, &s->stats.resent_timer);
 
 	s->redo_top = 0;
-	sent_top_again(s, now_us);
+	s->timed = false;
+	s->again++;
 	s->sent_us = now_us;
 	s->stats.blocks_sent++;
 	s->stats.resent_timer++;
@@ -398,11 +436,12 @@ static struct tftp_action begin(struct tftp_send *s, uint64_t now_us)
 	s->next = 1;
 	s->epoch_sent = s->epoch_again = 0;
 	s->tries = 0;
+	s->again = s->echoes = 0;
 	s->late_us = 0;
 	s->top_us = now_us;
 	s->burst = s->params.windowsize;
 	s->progress_us = now_us;
-	s->timed = s->missed = s->rolled = s->pausing = false;
+	s->late = s->timed = s->missed = s->rolled = s->pausing = false;
 	s->opening = s->params.oack;
 	if (s->opening) {
 		s->timed = true;
@@ -449,8 +488,6 @@ void tftp_send_delayed(struct tftp_send *s, uint64_t now_us)
 		min_u64(s->progress_us + (now_us - s->sent_us), now_us);
 	if (s->top_us == s->sent_us)
 		s->top_us = now_us;
-	if (s->again_us == s->sent_us)
-		s->again_us = now_us;
 	s->sent_us = now_us;
 }
 

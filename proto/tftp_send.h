@@ -19,7 +19,11 @@
  *    it slides the window instead: sending those a third time would keep the
  *    client out of step for the rest of the file;
  *  - the base ACK repeated shortens the wait for progress; then the window
- *    goes out again, once for each ACK value and time-out;
+ *    goes out again, once for each ACK value and time-out. But each block that
+ *    was sent again, the client having it already, is answered so as well:
+ *    as many repeated ACKs say nothing. Were they taken for losses, clients
+ *    behind a long queue would be sent every window over and over, and the
+ *    queue would never end;
  *  - a time-out sends one block again, not the window: the last, as EDK2
  *    either lacks just this one or tells at once where it stands. The window
  *    follows at the third time-out in a row;
@@ -95,16 +99,17 @@ struct tftp_send {
 	uint64_t sent_us;     /* the latest sending */
 	uint64_t top_us;      /* the first sending of top */
 	uint64_t progress_us; /* base moved */
-	uint64_t again_us;    /* the first sending of top again, if !timed */
 	uint64_t late_us;     /* a round trip, if the ACK was only late; or 0 */
-	uint64_t echo_us;     /* when then the next one comes */
 	uint32_t rttvar_us;
+	uint32_t again;			  /* blocks sent again after top */
+	uint32_t echoes;		  /* ACKs that those before may cause */
 	uint32_t burst;			  /* blocks sent without a pause */
 	uint32_t epoch_sent, epoch_again; /* blocks since burst was looked at */
 	uint8_t tries;			  /* time-outs since base moved */
 	enum tftp_step ended;		  /* WAIT while the transfer lives */
 	bool opening;			  /* the OACK is not acknowledged yet */
 	bool pausing;			  /* between the bursts of a window */
+	bool late;   /* late_us is one, by all appearances */
 	bool timed;  /* the ACK of top measures a round trip */
 	bool missed; /* a repeated ACK says that base + 1 is missing */
 	bool rolled; /* this base has had its roll-back */

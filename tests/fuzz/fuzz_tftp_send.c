@@ -23,6 +23,8 @@ struct drive {
 	uint64_t sent;	  /* blocks, all */
 	uint64_t top;	  /* the highest of them */
 	unsigned unasked; /* sendings for packets without news since a tick */
+	uint64_t again;	  /* blocks sent again after top, at this base */
+	uint64_t echoes;  /* repeated ACKs that those before it explain */
 };
 
 static bool has_ended(const struct drive *d)
@@ -45,8 +47,13 @@ static void check_blocks(struct drive *d, struct tftp_action action)
 		tftp_send_block_len(s, action.first) == s->params.blksize);
 	CHECK(tftp_send_block_len(s, last) <= s->params.blksize);
 	d->sent += action.count;
-	if (last > d->top)
+	if (last > d->top) {
+		/* Its ACK comes after all that was caused before. */
 		d->top = last;
+		d->again = 0;
+	} else {
+		d->again += action.count;
+	}
 	CHECK(s->top == d->top);
 }
 
@@ -87,6 +94,7 @@ static void packet(struct drive *d, enum tftp_op op, uint16_t number)
 	const struct tftp_send *s = &d->sender;
 	const struct tftp_packet packet = {.op = op, .block = number};
 	uint64_t base = s->base, deadline = tftp_send_deadline(s);
+	uint64_t again = d->again, top = s->top;
 	bool opening = s->opening;
 	struct tftp_action action =
 		tftp_send_packet(&d->sender, &packet, d->now);
@@ -95,6 +103,14 @@ static void packet(struct drive *d, enum tftp_op op, uint16_t number)
 	CHECK(s->base >= base);
 	if (has_ended(d))
 		return;
+	if (s->base > base) {
+		d->echoes = s->base == top ? again : 0;
+		d->again -= d->again < again ? d->again : again;
+	} else if (d->echoes > 0 && op == TFTP_OP_ACK &&
+		   number == (uint16_t)base) {
+		CHECK(action.step == TFTP_STEP_WAIT && !s->missed);
+		d->echoes--;
+	}
 	CHECK(tftp_send_deadline(s) > d->now ||
 		tftp_send_deadline(s) == deadline);
 	if (s->base > base || opening != s->opening) {
@@ -115,6 +131,8 @@ static void tick(struct drive *d)
 	CHECK(tftp_send_deadline(&d->sender) > d->now);
 	CHECK(due || has_ended(d) || action.step == TFTP_STEP_WAIT);
 	d->unasked = 0;
+	if (action.step != TFTP_STEP_WAIT)
+		d->echoes = 0;
 }
 
 static void tick_at_deadline(struct drive *d)
@@ -130,7 +148,8 @@ static void again(struct drive *d)
 	struct tftp_action action = tftp_send_again(&d->sender, d->now);
 
 	if (fresh && !has_ended(d) && action.step != TFTP_STEP_WAIT)
-		d->top = 0; /* the transfer starts afresh */
+		/* The transfer starts afresh. */
+		d->top = d->again = d->echoes = 0;
 	check(d, action);
 }
 
