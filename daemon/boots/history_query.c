@@ -275,20 +275,23 @@ static bool group_begin(struct group *g, const char *name)
 	return true;
 }
 
+/* NULL: it was not computed yet, as just after the start of netukid. */
 static void group_add_image(struct group *g, const char *image)
 {
 	size_t at = 0;
 	char *copy;
 
-	while (image && at < g->n_images && strcmp(g->image[at], image) < 0)
+	if (!image)
+		return;
+	while (at < g->n_images && strcmp(g->image[at], image) < 0)
 		at++;
-	if (image && at < g->n_images && strcmp(g->image[at], image) == 0)
+	if (at < g->n_images && strcmp(g->image[at], image) == 0)
 		return;
 	if (g->n_images == GROUP_IMAGES) {
 		g->more_images = true;
 		return;
 	}
-	copy = image ? strdup(image) : NULL;
+	copy = strdup(image);
 	if (!copy) {
 		g->lack = true;
 		return;
@@ -467,8 +470,7 @@ static char *report(sqlite3 *sql, const struct history_query *query)
 	snprintf(select, sizeof(select),
 		"SELECT coalesce(%s, '') AS name, outcome, last_byte_us, up_us,"
 		" bytes, transfer_us, blocks, resent_timer + resent_rollback, "
-		"started, coalesce(digest, image, '')%s" IN_RANGE
-		"ORDER BY name%s",
+		"started, digest%s" IN_RANGE "ORDER BY name%s",
 		name, query->points ? history_points_columns : "",
 		query->points ? ", id" : "");
 	out = open_memstream(&text, &len);

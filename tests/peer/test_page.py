@@ -274,10 +274,10 @@ def test_other_images():
     words = "which may be the difference"
     with Loopback() as box:
         history(box, [rows.boot(n, BEGIN + n, mode=mode, digest=digest,
-                                image=digest, last_byte_us=1000000 * n)
+                                image=f"{digest}.efi", last_byte_us=10 ** 6 * n)
                       for n, (mode, digest) in enumerate(
                           [("ipxe", "d1"), ("http", "d1"), ("local", "d2")]
-                          * 5, 1)])
+                          * 5 + [("ipxe", None)], 1)])
         path, told = report(box)
         harness.equal(
             [(g["name"], g["images"]) for g in told["groups"]],
