@@ -33,19 +33,18 @@ def laboratory():
 
 @contextmanager
 def flood(send):
-    """Calls send() as fast as can be, in a thread, for at most SECONDS."""
+    """Calls send() as fast as can be, in a thread, until the end."""
     end = threading.Event()
-    stop_at = time.monotonic() + SECONDS
 
     def run():
-        while not end.is_set() and time.monotonic() < stop_at:
+        while not end.is_set():
             for _ in range(64):
                 send()
 
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield lambda: time.monotonic() < stop_at
+        yield
     finally:
         end.set()
         thread.join()
@@ -55,7 +54,7 @@ def probe_http(lab):
     """Seconds until /healthz answers."""
     begin = time.monotonic()
     with lab.socket("client", kind=socket.SOCK_STREAM) as probe:
-        probe.settimeout(SECONDS)
+        probe.settimeout(30)
         probe.connect((NETUKI_ADDRESS, 80))
         probe.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
         harness.check(probe.recv(100).startswith(b"HTTP/1.1 200"), "healthz")
@@ -63,16 +62,18 @@ def probe_http(lab):
 
 
 def probe_through(lab, send, what):
-    """HTTP answers while send() floods."""
+    """HTTP answers while send() floods: nine of ten at once.
+
+    Those of a moment in which the machine was elsewhere may be later.
+    """
     took = []
-    with flood(send) as going:
-        while going():
+    with flood(send):
+        end = time.monotonic() + SECONDS
+        while len(took) < 40 or time.monotonic() < end:
             took.append(probe_http(lab))
             time.sleep(0.02)
-    harness.check(len(took) > 20 / paths.SLOW,
-                  f"only {len(took)} answers during {what}")
-    harness.check(max(took) < 0.5 * paths.SLOW,
-                  f"{max(took):.2f} s for one in {what}")
+    late = sorted(took)[len(took) * 9 // 10]
+    harness.check(late < 0.5 * paths.SLOW, f"{late:.2f} s in {what}")
     lab.netukid.require_running()
 
 
