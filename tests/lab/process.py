@@ -67,13 +67,8 @@ class Process:
                 self._popen.send_signal(number)
 
     def go_first(self):
-        """Has it go before what else runs on this machine.
-
-        Its nice value alone counts within its session only.
-        """
-        os.setpriority(os.PRIO_PROCESS, self.pid, -20)
-        with contextlib.suppress(FileNotFoundError):
-            Path("/proc", str(self.pid), "autogroup").write_text("-20")
+        """Has it go before what else runs on this machine."""
+        os.sched_setscheduler(self.pid, os.SCHED_FIFO, os.sched_param(1))
 
     def stop(self, first=signal.SIGTERM, grace=30):
         """Ends it: FIRST, and after GRACE seconds SIGKILL.
