@@ -81,6 +81,7 @@ def test_form(form):
     with laboratory(offer=form, mode="tftp-uki") as lab:
         boot(lab)
         first(lab, "offer", detail=form)
+        first(lab, "tftp-done", file="images/test.efi")
         asked = [event for event in events(lab)
                  if event.get("event") == "request"]
         harness.equal(bool(asked), form == "pxe-port", "asked port 4011")
