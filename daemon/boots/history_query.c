@@ -456,6 +456,28 @@ static uint64_t least_count(
 	return least;
 }
 
+/* How many machines have complete boots, and how many in several groups. */
+static void print_machines(sqlite3 *sql, const char *name,
+	const struct history_query *query, FILE *out)
+{
+	char select[256];
+	sqlite3_stmt *s;
+
+	snprintf(select, sizeof(select),
+		"SELECT count(*), coalesce(sum(n > 1), 0) FROM "
+		"(SELECT count(DISTINCT coalesce(%s, '')) AS n" IN_RANGE
+		"AND outcome = 'complete' GROUP BY mac)",
+		name);
+	s = prepare(sql, select);
+	if (s)
+		bind_range(s, query);
+	if (s && sqlite3_step(s) == SQLITE_ROW)
+		fprintf(out, ",\"machines\":%lld,\"machines-in-several\":%lld",
+			(long long)sqlite3_column_int64(s, 0),
+			(long long)sqlite3_column_int64(s, 1));
+	sqlite3_finalize(s);
+}
+
 static char *report(sqlite3 *sql, const struct history_query *query)
 {
 	const char *name = query->by == HISTORY_BY_MACHINE
@@ -487,7 +509,10 @@ static char *report(sqlite3 *sql, const struct history_query *query)
 			query->points ? least_count(sql, name, query) : 0, out);
 	}
 	sqlite3_finalize(s);
-	fputs("]}", out);
+	fputs("]", out);
+	if (code == SQLITE_DONE)
+		print_machines(sql, name, query, out);
+	fputs("}", out);
 	text = stream_end(out, &text);
 	if (code == SQLITE_DONE)
 		return text;

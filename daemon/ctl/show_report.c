@@ -95,6 +95,7 @@ static size_t count_complete(const json_t *report)
 void report_remarks(const json_t *report, char ret[REPORT_VERDICT_MAX])
 {
 	bool by_image = strcmp(text_of(report, "by"), "image") == 0;
+	bool by_mode = strcmp(text_of(report, "by"), "mode") == 0;
 	size_t i, n = 0, complete = count_complete(report);
 	bool alike = true;
 	const json_t *c;
@@ -120,6 +121,16 @@ void report_remarks(const json_t *report, char ret[REPORT_VERDICT_MAX])
 	if (!alike)
 		add_sentence(ret, "Not all of these groups have loaded the "
 				  "same images, which may be the difference.");
+	/* Of machines and of their firmware that is the question itself. */
+	if (n && (by_mode || by_image) &&
+		number_of(report, "machines-in-several") * 2 <
+			number_of(report, "machines"))
+		add_sentence(ret,
+			"Most machines are in one of these groups only, and "
+			"may be the difference%s.",
+			by_mode ? "; `netukictl mode alternate` has each boot "
+				  "both ways"
+				: "");
 }
 
 static void show_csv(const json_t *answer)

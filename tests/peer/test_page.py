@@ -295,6 +295,25 @@ def test_other_images():
                       "it is said of images")
 
 
+def test_other_machines():
+    """Nor one in which other machines booted."""
+    words = "Most machines are in one of these groups only"
+    for more, several in (([], 0), ([(1, "tftp-uki")], 1)):
+        with Loopback() as box:
+            history(box, [rows.boot(n, BEGIN + n, mode=mode,
+                                    mac=f"52:54:00:00:00:0{mac}",
+                                    last_byte_us=10 ** 6 * n)
+                          for n, (mac, mode) in enumerate(
+                              [(1, "ipxe"), (2, "tftp-uki")] * 5 + more, 1)])
+            path, told = report(box)
+            harness.equal((told["machines"], told["machines-in-several"]),
+                          (2, several), "machines")
+            for text in (path.read_text(), box.text("report")):
+                harness.equal(words in text, not several, "it is said")
+            harness.check(words not in box.text("report", "--by", "machine"),
+                          "it is said of machines")
+
+
 def test_many_images():
     """How many images a group may have loaded for all of them to be told."""
     for count in (16, 17):
