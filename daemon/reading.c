@@ -2,21 +2,32 @@
 
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "daemon/base/netif.h"
+#include "daemon/images/digester.h"
 #include "daemon/images/images.h"
 
 #define READ_MAX 4 /* while new directories change under our hands */
 
+struct look {
+	const struct reading *r;
+	struct images_progress *progress; /* NULL: no digest is computed */
+};
+
 static void look_at_images(void *arg)
 {
-	const struct reading *r = arg;
+	const struct look *look = arg;
+	const struct reading *r = look->r;
 	struct images *images;
 
-	images_new(NULL, NULL, r->config->images, r->pins, &images);
+	if (images_new(NULL, NULL, r->config->images, r->pins, &images) == 0 &&
+		look->progress)
+		images_hash(
+			images, check_wants_digest, r->config, look->progress);
 }
 
 static void look_at_files(void *arg)
@@ -26,23 +37,51 @@ static void look_at_files(void *arg)
 	check_files(r->config, &r->report);
 }
 
-/* Does all answer that is to be read? What does not is told. */
-static bool answers(struct reading *r, bool may_come)
+/*
+ * Do the images answer? For a check, to their last byte where it depends on
+ * that: the digests are then known here, too.
+ */
+static bool images_answer(struct reading *r, enum reading_aim aim)
 {
-	bool files = patience_try(&r->patience, look_at_files, r);
+	struct images_progress *progress = MAP_FAILED;
+	struct look look = {.r = r};
+	const char *file = "";
+	bool answers;
 
-	r->hangs = !patience_try(&r->patience, look_at_images, r);
-	if (r->hangs)
+	if (aim == READING_AIM_CHECK && digester_share())
+		progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (progress != MAP_FAILED) {
+		look.progress = progress;
+		file = progress->name;
+	}
+	answers = patience_try(&r->patience,
+		look.progress ? &look.progress->moves : NULL, look_at_images,
+		&look);
+	if (!answers)
 		config_report_add(&r->report, r->config, r->config->images_at,
-			may_come,
-			"images: the file system of %s does not answer%s",
-			r->config->images,
-			may_come ? "; they are served once it does: look after "
-				   "its server, or unmount it"
-				 : "");
+			aim == READING_AIM_START,
+			"images: the file system of %s does not answer%s%s%s",
+			r->config->images, *file ? " for the rest of " : "",
+			file,
+			aim == READING_AIM_START
+				? "; they are served once it does: look after "
+				  "its server, or unmount it"
+				: "");
+	if (look.progress)
+		munmap(look.progress, sizeof(*look.progress));
+	return answers;
+}
+
+/* Does all answer that is to be read? What does not is told. */
+static bool answers(struct reading *r, enum reading_aim aim)
+{
+	bool files = patience_try(&r->patience, NULL, look_at_files, r);
+
+	r->hangs = !images_answer(r, aim);
 	if (!files)
 		config_report_add(&r->report, NULL, (struct config_at){0},
-			may_come,
+			aim == READING_AIM_START,
 			"files: the file system of one does not answer");
 	return files && !r->hangs;
 }
@@ -62,7 +101,7 @@ static void check(enum reading_aim aim, struct reading *r,
 			config->images, strerror(-err));
 	if (!err && netifs_new(NULL, config, &netifs) == 0) {
 		if (aim == READING_AIM_CHECK)
-			images_hash(images, check_wants_digest, config);
+			images_hash(images, check_wants_digest, config, NULL);
 		check_files(config, &r->report);
 		check_config(config, images, r->loaders, netifs, may_come,
 			&r->report);
@@ -88,7 +127,7 @@ static void read_once(const char *path, enum reading_aim aim, struct reading *r,
 		r->config, may_come, waits ? NULL : &r->patience, &r->report);
 	r->pins = pins_new(r->config);
 	r->n_images = 0;
-	if (waits || answers(r, may_come))
+	if (waits || answers(r, aim))
 		check(aim, r, clients, n_clients);
 	if (r->report.n_errors || !r->loaders) {
 		config_unref(r->config);
@@ -148,9 +187,9 @@ static void read_and_watch(const char *path, enum reading_aim aim,
 
 void reading_take(const char *path, enum reading_aim aim, struct reading *ret)
 {
-	*ret = (struct reading){
-		.inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC),
-		.patience = PATIENCE_INIT};
+	*ret = (struct reading){.inotify = -1, .patience = PATIENCE_INIT};
+	if (aim != READING_AIM_CHECK)
+		ret->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	config_report_init(&ret->report);
 	read_and_watch(path, aim, ret, NULL, NULL, 0);
 }

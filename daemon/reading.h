@@ -43,8 +43,8 @@ enum reading_aim {
 };
 
 /*
- * Read the file, check what it refers to, and begin to watch all that was
- * read. For reading_done.
+ * Read the file, check what it refers to, and, but for a check, begin to watch
+ * all that was read. For reading_done.
  */
 void reading_take(const char *path, enum reading_aim aim, struct reading *ret);
 /* Frees all that is left in it. */

@@ -7,6 +7,7 @@
 #ifndef DAEMON_BASE_PATIENCE_H
 #define DAEMON_BASE_PATIENCE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,11 +22,14 @@ struct patience {
 	}
 
 /*
- * Does look(arg) come back? Nothing that it changes is seen here. Who has no
- * patience left waits a moment still: most answer at once. True also if that
- * cannot be found out.
+ * Does look(arg) come back? Nothing that it changes is seen here but memory
+ * that is shared. Who has no patience left waits a moment still: most answer at
+ * once. True also if that cannot be found out.
+ *
+ * moves: for what takes its time, a count in shared memory; while it grows,
+ * what looks does not hang, and costs no patience. NULL: there is none.
  */
-bool patience_try(
-	struct patience *patience, void (*look)(void *arg), void *arg);
+bool patience_try(struct patience *patience, const atomic_uint *moves,
+	void (*look)(void *arg), void *arg);
 
 #endif

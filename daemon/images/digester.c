@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #define PIECE 65536
@@ -18,12 +19,15 @@ struct known {
 	struct digest digest;
 };
 
+struct table {
+	size_t n, next; /* next: the oldest, once the table is full */
+	struct known known[DIGESTER_MAX_KNOWN];
+};
+
 /* A reload looks things up in a helper thread. */
-static struct {
-	pthread_mutex_t lock;
-	struct known *known;
-	size_t n, cap, next; /* next: the oldest, once the table is full */
-} table = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* Shared with forked processes; the pages that nobody needs take no memory. */
+static struct table *table;
 
 /* The thread looks at file and stop, and writes err and digest. */
 struct hashing {
@@ -51,8 +55,8 @@ void digester_hash_bytes(const void *data, size_t len, struct digest *ret)
 	sha256_digest(&sha, sizeof(ret->b), ret->b);
 }
 
-int digester_hash(
-	const struct file *file, const atomic_bool *stop, struct digest *ret)
+int digester_hash(const struct file *file, const atomic_bool *stop,
+	atomic_uint *moves, struct digest *ret)
 {
 	uint64_t size = file_size(file);
 	static __thread uint8_t buf[PIECE];
@@ -69,6 +73,8 @@ int digester_hash(
 			err = file_read(file, buf, len, at);
 		if (!err)
 			sha256_update(&sha, len, buf);
+		if (moves)
+			atomic_fetch_add(moves, 1);
 	}
 	if (!err && !file_is_unchanged(file, false))
 		err = -ESTALE;
@@ -88,9 +94,9 @@ static bool is_same(const struct known *known, const struct stat *st)
 
 static struct known *find(const struct stat *st)
 {
-	for (size_t i = 0; i < table.n; i++)
-		if (is_same(&table.known[i], st))
-			return &table.known[i];
+	for (size_t i = 0; table && i < table->n; i++)
+		if (is_same(&table->known[i], st))
+			return &table->known[i];
 	return NULL;
 }
 
@@ -101,32 +107,46 @@ bool digester_find(const struct file *file, struct digest *ret)
 	/* What is not what was opened says nothing about it. */
 	if (!file_is_unchanged(file, true))
 		return false;
-	pthread_mutex_lock(&table.lock);
+	pthread_mutex_lock(&lock);
 	known = find(file_stat(file));
 	if (known)
 		*ret = known->digest;
-	pthread_mutex_unlock(&table.lock);
+	pthread_mutex_unlock(&lock);
 	return known != NULL;
+}
+
+static bool share(void)
+{
+	void *memory;
+
+	if (table)
+		return true;
+	memory = mmap(NULL, sizeof(*table), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED)
+		return false;
+	table = memory;
+	return true;
+}
+
+bool digester_share(void)
+{
+	bool ok;
+
+	pthread_mutex_lock(&lock);
+	ok = share();
+	pthread_mutex_unlock(&lock);
+	return ok;
 }
 
 static struct known *new_entry(void)
 {
-	if (table.n == table.cap && table.cap < DIGESTER_MAX_KNOWN) {
-		size_t cap = table.cap ? 2 * table.cap : 64;
-		struct known *known =
-			realloc(table.known, cap * sizeof(*known));
-
-		if (known) {
-			table.known = known;
-			table.cap = cap;
-		}
-	}
-	if (table.n < table.cap)
-		return &table.known[table.n++];
-	if (!table.n)
+	if (!share())
 		return NULL;
-	table.next = (table.next + 1) % table.n;
-	return &table.known[table.next];
+	if (table->n < DIGESTER_MAX_KNOWN)
+		return &table->known[table->n++];
+	table->next = (table->next + 1) % DIGESTER_MAX_KNOWN;
+	return &table->known[table->next];
 }
 
 void digester_remember(const struct file *file, const struct digest *digest)
@@ -136,7 +156,7 @@ void digester_remember(const struct file *file, const struct digest *digest)
 
 	if (!file_is_unchanged(file, true))
 		return;
-	pthread_mutex_lock(&table.lock);
+	pthread_mutex_lock(&lock);
 	known = find(st);
 	if (!known)
 		known = new_entry();
@@ -148,14 +168,14 @@ void digester_remember(const struct file *file, const struct digest *digest)
 			.mtime = st->st_mtim,
 			.digest = *digest,
 		};
-	pthread_mutex_unlock(&table.lock);
+	pthread_mutex_unlock(&lock);
 }
 
 static void work(void *arg)
 {
 	struct hashing *h = arg;
 
-	h->err = digester_hash(h->file, &h->stop, &h->digest);
+	h->err = digester_hash(h->file, &h->stop, NULL, &h->digest);
 }
 
 static void done(void *arg)

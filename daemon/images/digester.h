@@ -26,12 +26,18 @@ struct digester;
 /* Of some bytes in memory, at once. */
 void digester_hash_bytes(const void *data, size_t len, struct digest *ret);
 /*
- * Of a whole file, waiting for the disk. 0; -ECANCELED once *stop (may be
- * NULL) is set; -ESTALE if the file changed meanwhile; else -errno.
+ * Of a whole file, waiting for the disk; *moves (may be NULL) is counted up for
+ * each piece of it. 0; -ECANCELED once *stop (may be NULL) is set; -ESTALE if
+ * the file changed meanwhile; else -errno.
  */
-int digester_hash(
-	const struct file *file, const atomic_bool *stop, struct digest *ret);
+int digester_hash(const struct file *file, const atomic_bool *stop,
+	atomic_uint *moves, struct digest *ret);
 
+/*
+ * What processes forked later have known, this one knows, too. False: memory
+ * is short. Only one of them may have something known at a time.
+ */
+bool digester_share(void);
 /* Whether this process knows the digest of this file, as it is now. */
 bool digester_find(const struct file *file, struct digest *ret);
 /* Have it known; for who has hashed a file by himself. */

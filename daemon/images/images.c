@@ -231,7 +231,8 @@ static void on_digest(void *arg, const struct file *file, int err)
 }
 
 void images_hash(struct images *images,
-	bool (*wanted)(void *arg, const struct image *image), void *arg)
+	bool (*wanted)(void *arg, const struct image *image), void *arg,
+	struct images_progress *progress)
 {
 	for (size_t i = 0; i < images->n; i++) {
 		struct image *image = images->image[i];
@@ -242,7 +243,11 @@ void images_hash(struct images *images,
 			image->state == IMAGE_STATE_REFUSED ||
 			!wanted(arg, image))
 			continue;
-		err = digester_hash(image->file, NULL, &digest);
+		if (progress)
+			memcpy(progress->name, image->name,
+				sizeof(progress->name));
+		err = digester_hash(image->file, NULL,
+			progress ? &progress->moves : NULL, &digest);
 		if (!err)
 			digester_remember(image->file, &digest);
 		image_set_digest(image, &digest, err);

@@ -15,6 +15,7 @@
 #ifndef DAEMON_IMAGES_IMAGES_H
 #define DAEMON_IMAGES_IMAGES_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -93,12 +94,18 @@ int images_new(struct event_base *base, struct worker *worker,
 int images_new_unread(struct event_base *base, struct worker *worker,
 	const char *directory, struct pins *pins, struct images **ret);
 void images_free(struct images *images);
+/* How far images_hash is, for another process. */
+struct images_progress {
+	atomic_uint moves;
+	char name[IMAGE_NAME_MAX + 1]; /* of the image that is read */
+};
 /*
  * Compute now, waiting for the disk, the digests of the images of which
- * `wanted` says so, as far as they are not known.
+ * `wanted` says so, as far as they are not known. progress may be NULL.
  */
 void images_hash(struct images *images,
-	bool (*wanted)(void *arg, const struct image *image), void *arg);
+	bool (*wanted)(void *arg, const struct image *image), void *arg,
+	struct images_progress *progress);
 /* After a reload; takes the pins over, NULL: none. */
 void images_set_pins(struct images *images, struct pins *pins);
 /* After a reload: read the directory again, be it another. */

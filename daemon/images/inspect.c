@@ -133,7 +133,7 @@ int inspect_file(const char *path, bool json)
 		return 1;
 	}
 	if (image->file) {
-		err = digester_hash(image->file, NULL, &digest);
+		err = digester_hash(image->file, NULL, NULL, &digest);
 		image_set_digest(image, &digest, err);
 	}
 	if (json) {

@@ -107,7 +107,7 @@ static int open_in_time(
 {
 	char *copy = strdup(path);
 	bool answers = !c->patience || !copy ||
-		       patience_try(c->patience, try_loader, copy);
+		       patience_try(c->patience, NULL, try_loader, copy);
 
 	free(copy);
 	return answers ? file_open(path, ret) : -ETIMEDOUT;

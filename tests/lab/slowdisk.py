@@ -9,10 +9,11 @@
 SlowFolder is FUSE, which this program serves, each read after a delay: what
 changes in CONTENTS is seen below path, if after a while, and inotify does not
 tell of it; RWF_NOWAIT is not supported.  While CONTENTS has a file .no-reads,
-reads beyond the first MiB fail; with .no-lists, lists of names break off after
-the first; with .no-statfs, statfs() and all behind it wait.  SlowDisk is ext4
-on a loop device, whose file is in a SlowFolder: so the kernel has a page cache
-with misses, read-ahead and RWF_NOWAIT.
+reads beyond the first MiB fail; with .no-ends, they wait; with .no-lists,
+lists of names break off after the first; with .no-statfs, statfs() and all
+behind it wait.  SlowDisk is ext4 on a loop device, whose file is in a
+SlowFolder: so the kernel has a page cache with misses, read-ahead and
+RWF_NOWAIT.
 
 Mounts are made in a mount namespace of the test's own, and are gone with it.
 """
@@ -128,6 +129,8 @@ class Server:
             if offset >= 1 << 20 and self._fails("reads"):
                 print("a read failed", flush=True)
                 raise OSError(errno.EIO, "no reads")
+            while offset >= 1 << 20 and self._fails("ends"):
+                time.sleep(0.05)
             return os.pread(file, size, offset)
         if code == STATFS:
             if self._fails("statfs"):

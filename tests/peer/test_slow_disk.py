@@ -461,6 +461,40 @@ def test_start_with_a_hung_file_server():
                        b"a far loader", "the loader")
 
 
+def test_check_of_a_file_server_that_hangs_half_way():
+    """It ends, and says at which file; a slow one is waited for."""
+    with scratch() as (work, contents):
+        pe.write(contents / "a.efi", pe.uki("a", kernel_size=2 << 20))
+        pe.write(contents / "b.efi", pe.uki("b", kernel_size=3 << 20))
+        pin = hashlib.sha256((contents / "b.efi").read_bytes()).hexdigest()
+        with SlowFolder(work, contents, 0) as remote:
+            config = work / "netuki.yaml"
+            config.write_text(
+                f"interfaces: [lo]\nimages: {remote.path}\n"
+                "dhcp: {enabled: false}\ntftp: {port: 6969}\n"
+                "http: {port: 8080}\nmachines:\n"
+                "  - {name: lab-01, image: a.efi, mac: 52:54:00:aa:00:01}\n"
+                "  - {name: lab-02, image: b.efi, mac: 52:54:00:aa:00:02, "
+                f"sha256: {pin}}}\n")
+
+            def check():
+                return subprocess.run(
+                    [paths.built("netukid"), "--check", "--config", config],
+                    capture_output=True, text=True, timeout=60 * paths.SLOW)
+
+            (contents / ".no-ends").touch()
+            try:
+                done = check()
+            finally:
+                (contents / ".no-ends").unlink()
+            harness.equal(
+                (done.returncode, done.stderr),
+                (1, f"{config}:2:9: images: the file system of {remote.path} "
+                 "does not answer for the rest of b.efi\n"), "it hangs")
+            done = check()
+            harness.equal((done.returncode, done.stderr), (0, ""), "it works")
+
+
 def wait_until(truth, what):
     """Waits until TRUTH() is true."""
     until = time.monotonic() + 30

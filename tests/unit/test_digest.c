@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/images/digester.h"
@@ -91,8 +92,8 @@ static void test_files(void **state)
 	write_file(path, "abc");
 	assert_int_equal(file_open(path, &file), 0);
 	assert_false(digester_find(file, &known));
-	assert_int_equal(digester_hash(file, &stop, &digest), -ECANCELED);
-	assert_int_equal(digester_hash(file, NULL, &digest), 0);
+	assert_int_equal(digester_hash(file, &stop, NULL, &digest), -ECANCELED);
+	assert_int_equal(digester_hash(file, NULL, NULL, &digest), 0);
 	digest_format(&digest, text);
 	assert_string_equal(text, ABC);
 	digester_remember(file, &digest);
@@ -102,7 +103,7 @@ static void test_files(void **state)
 	/* Rewritten in place: the open file is not what it was. */
 	write_file(path, "abcd");
 	assert_false(digester_find(file, &known));
-	assert_int_equal(digester_hash(file, NULL, &digest), -ESTALE);
+	assert_int_equal(digester_hash(file, NULL, NULL, &digest), -ESTALE);
 	digester_remember(file, &digest);
 	file_unref(file);
 	assert_int_equal(file_open(path, &file), 0);
@@ -115,11 +116,43 @@ static void test_files(void **state)
 	assert_string_equal(text, EMPTY);
 }
 
+/* Another process hashes, and this one knows. */
+static void test_shared(void **state)
+{
+	char path[] = "/tmp/netuki-digest-XXXXXX";
+	int fd = mkstemp(path), status;
+	struct digest digest, known;
+	atomic_uint moves = 0;
+	struct file *file;
+	pid_t pid;
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	write_file(path, "abc");
+	assert_int_equal(file_open(path, &file), 0);
+	assert_int_equal(digester_hash(file, NULL, &moves, &digest), 0);
+	assert_int_equal(moves, 1);
+	assert_true(digester_share());
+	pid = fork();
+	if (pid == 0) {
+		digester_remember(file, &digest);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_true(digester_find(file, &known));
+	assert_true(digest_equal(&known, &digest));
+	file_unref(file);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_shared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -318,7 +318,7 @@ static void test_after_digests(void **state)
 	};
 
 	(void)state;
-	images_hash(images, all, NULL);
+	images_hash(images, all, NULL, NULL);
 	check_states(wanted, N(wanted));
 	/* "one" itself is the refused entry of a tag "a/b", and of none. */
 	assert_int_equal(images->n, N(wanted) + 2);
