@@ -296,7 +296,7 @@ static void start_job(struct reloader *r)
 		config_report_init(&job->reading.report);
 		job->clients =
 			check_clients(r->netuki->clients, &job->n_clients);
-		job->job = worker_start(r->netuki->worker, &task);
+		job->job = worker_start_reload(r->netuki->worker, &task);
 	}
 	if (job && job->job) {
 		r->running = job;

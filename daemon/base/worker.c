@@ -21,7 +21,7 @@
 struct worker_job {
 	TAILQ_ENTRY(worker_job) link;
 	struct worker_task task;
-	bool is_slow;
+	bool is_slow, may_hang;
 	bool cancelled; /* the loop's alone */
 };
 
@@ -32,7 +32,8 @@ struct worker {
 	pthread_cond_t work;
 	/* All under the lock. */
 	struct job_list waiting, slow, finished;
-	unsigned n_finished, n_slow; /* jobs; of those that may hang, running */
+	unsigned n_finished;	     /* jobs */
+	unsigned n_slow, n_may_hang; /* of these kinds, running */
 	unsigned n_running;	     /* threads that have not ended */
 	bool stop;
 	unsigned n_threads;
@@ -56,6 +57,7 @@ static struct worker_job *next_job(struct worker *w)
 		return NULL;
 	TAILQ_REMOVE(list, job, link);
 	w->n_slow += job->is_slow;
+	w->n_may_hang += job->may_hang;
 	return job;
 }
 
@@ -76,6 +78,7 @@ static void *run(void *arg)
 		job->task.work(job->task.arg);
 		pthread_mutex_lock(&w->lock);
 		w->n_slow -= job->is_slow;
+		w->n_may_hang -= job->may_hang;
 		TAILQ_INSERT_TAIL(&w->finished, job, link);
 		w->n_finished++;
 		if (write(w->wake, &one, sizeof(one)) < 0) {
@@ -173,7 +176,7 @@ static bool end_threads(struct worker *w)
 	pthread_mutex_lock(&w->lock);
 	w->stop = true;
 	pthread_cond_broadcast(&w->work);
-	while (w->n_running > w->n_slow)
+	while (w->n_running > w->n_may_hang)
 		pthread_cond_wait(&w->work, &w->lock);
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += END_S;
@@ -220,8 +223,8 @@ void worker_free(struct worker *w)
 	free(w);
 }
 
-static struct worker_job *start(
-	struct worker *worker, const struct worker_task *task, bool is_slow)
+static struct worker_job *start(struct worker *worker,
+	const struct worker_task *task, bool is_slow, bool may_hang)
 {
 	struct worker_job *job = calloc(1, sizeof(*job));
 
@@ -229,6 +232,7 @@ static struct worker_job *start(
 		return NULL;
 	job->task = *task;
 	job->is_slow = is_slow;
+	job->may_hang = may_hang;
 	pthread_mutex_lock(&worker->lock);
 	TAILQ_INSERT_TAIL(
 		is_slow ? &worker->slow : &worker->waiting, job, link);
@@ -240,13 +244,19 @@ static struct worker_job *start(
 struct worker_job *worker_start(
 	struct worker *worker, const struct worker_task *task)
 {
-	return start(worker, task, false);
+	return start(worker, task, false, false);
 }
 
 struct worker_job *worker_start_slow(
 	struct worker *worker, const struct worker_task *task)
 {
-	return start(worker, task, true);
+	return start(worker, task, true, true);
+}
+
+struct worker_job *worker_start_reload(
+	struct worker *worker, const struct worker_task *task)
+{
+	return start(worker, task, false, true);
 }
 
 void worker_cancel(struct worker_job *job)

@@ -47,6 +47,9 @@ struct worker_job *worker_start(
 /* The same for what may hang. */
 struct worker_job *worker_start_slow(
 	struct worker *worker, const struct worker_task *task);
+/* And for the one of these that does not wait for the others. */
+struct worker_job *worker_start_reload(
+	struct worker *worker, const struct worker_task *task);
 /* `done` will not be called; `work` may still run, and `drop` comes later. */
 void worker_cancel(struct worker_job *job); /* NULL is fine */
 

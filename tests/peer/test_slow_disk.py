@@ -8,6 +8,7 @@ import os
 import random
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -427,6 +428,30 @@ def far_loader(lab, remote, contents):
         time.sleep(1.1)
         harness.equal(offered(lab, mac), name, "the loader")
         wait_until(lambda: try_tftp(lab, name) == text, f"the new {name}")
+
+
+def test_end_while_a_reload_hangs():
+    """It ends, and what was set is saved."""
+    with scratch() as (work, contents):
+        pe.write(contents / "x.efi", pe.uki("x"))
+        with SlowFolder(work, contents, 0) as remote, \
+                Loopback(f"  - {{name: lab-01, mac: '{MAC}'}}\n") as box:
+            box.start()
+            text = box.config.read_text()
+            remote.hang(True)
+            try:
+                box.config.write_text(text.replace(
+                    str(box.images), str(remote.path)))
+                box.netukid.send(signal.SIGHUP)
+                box.ctl("mode", "local", "lab-01")
+                box.netukid.send(signal.SIGTERM)
+                harness.equal(box.netukid.wait(20 * paths.SLOW), 0,
+                              "exit status")
+            finally:
+                remote.hang(False)
+            box.config.write_text(text)
+            box.start()
+            harness.equal(box.machine("lab-01")["mode"], "local", "mode")
 
 
 def test_start_with_a_hung_file_server():

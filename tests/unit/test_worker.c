@@ -139,6 +139,7 @@ static void test_end(void **state)
 	assert_int_equal(worker_run(worker), 0);
 	for (int i = 0; i < 2 * WORKER_THREADS; i++)
 		assert_non_null(worker_start_slow(worker, &hanging));
+	assert_non_null(worker_start_reload(worker, &hanging));
 	assert_non_null(worker_start(worker, &task));
 	usleep(10000);
 	worker_free(worker);
