@@ -27,6 +27,8 @@ struct ra_service {
 		uint64_t heard_us;
 	} router[64];
 	size_t next_router;
+	unsigned joined[NETIF_MAX]; /* links that are there */
+	size_t n_joined;
 };
 
 /* A router's advertisement counts for at most so long (RFC 4861 6.2.1). */
@@ -77,20 +79,20 @@ static bool receive(int fd, struct arrival *a)
 	return true;
 }
 
-static void hear_router(struct ra_service *s, unsigned ifindex)
+static void hear_router(struct ra_service *s, const struct netif *netif)
 {
 	const size_t n = sizeof(s->router) / sizeof(*s->router);
 	size_t i;
 
-	for (i = 0; i < n && s->router[i].ifindex != ifindex; i++)
+	for (i = 0; i < n && s->router[i].ifindex != netif->index; i++)
 		;
 	if (i == n) {
 		i = s->next_router++ % n;
-		log_info("an IPv6 router is on interface %u: iPXE is left to "
-			 "it",
-			ifindex);
+		log_info("interface %s: an IPv6 router is there: iPXE is left "
+			 "to it",
+			netif->name);
 	}
-	s->router[i].ifindex = ifindex;
+	s->router[i].ifindex = netif->index;
 	s->router[i].heard_us = clock_us();
 }
 
@@ -158,7 +160,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		if (a.hop_limit != HOP_LIMIT || !netif || !netif->served)
 			continue;
 		if (ra_is_router(a.data, a.len)) {
-			hear_router(s, a.ifindex);
+			hear_router(s, netif);
 			continue;
 		}
 		if (!IN6_IS_ADDR_LINKLOCAL(&a.from.sin6_addr) ||
@@ -200,26 +202,53 @@ static int open_socket(void)
 	return fd;
 }
 
+static int change_group(const struct ra_service *s, int how, unsigned ifindex)
+{
+	struct ipv6_mreq all_routers = {
+		.ipv6mr_multiaddr = {{{0xff, 0x02, [15] = 0x02}}},
+		.ipv6mr_interface = ifindex,
+	};
+
+	return setsockopt(
+		s->fd, IPPROTO_IPV6, how, &all_routers, sizeof(all_routers));
+}
+
+static bool has_joined(const struct ra_service *s, unsigned ifindex)
+{
+	for (size_t i = 0; i < s->n_joined; i++)
+		if (s->joined[i] == ifindex)
+			return true;
+	return false;
+}
+
 /*
  * Solicitations go to the group of all routers, which a host is not in: join
- * it on every link that is served. Once joined is enough (EADDRINUSE).
+ * it on every link that is served. A link that is gone has to be left: the
+ * socket goes on holding it, and is refused another one of the same index.
  */
 static void join_links(void *arg)
 {
 	struct ra_service *s = arg;
-	struct ipv6_mreq group = {
-		.ipv6mr_multiaddr = {{{0xff, 0x02, [15] = 0x02}}},
-	};
+	const struct netifs *netifs = s->netuki->netifs;
+	size_t n = 0;
 
-	for (size_t i = 0; i < netifs_count(s->netuki->netifs); i++) {
-		const struct netif *netif = netifs_at(s->netuki->netifs, i);
+	for (size_t i = 0; i < s->n_joined; i++) {
+		if (netif_by_index(netifs, s->joined[i]))
+			s->joined[n++] = s->joined[i];
+		else
+			change_group(s, IPV6_LEAVE_GROUP, s->joined[i]);
+	}
+	s->n_joined = n;
+	for (size_t i = 0; i < netifs_count(netifs); i++) {
+		const struct netif *netif = netifs_at(netifs, i);
 
-		group.ipv6mr_interface = netif->index;
-		if (netif->served && !netif->loopback &&
-			setsockopt(s->fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &group,
-				sizeof(group)) &&
-			errno != EADDRINUSE)
+		if (!netif->served || netif->loopback ||
+			has_joined(s, netif->index))
+			continue;
+		if (change_group(s, IPV6_JOIN_GROUP, netif->index))
 			log_debug("%s: IPv6: %s", netif->name, strerror(errno));
+		else
+			s->joined[s->n_joined++] = netif->index;
 	}
 }
 

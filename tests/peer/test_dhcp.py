@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import struct
 import sys
@@ -616,6 +617,24 @@ def test_interface_comes_and_goes():
         time.sleep(1)
         harness.equal(server_of(client, 5, 0.5), None, "renamed away")
         lab.netukid.require_running()
+
+
+def test_interface_comes_back():
+    """What iPXE asks of IPv6 routers is heard on the next of its index, too."""
+    with lab_with_client() as (lab, _):
+        ns = lab.ns("netuki")
+        for number in (1, 2):
+            netns.ip("link", "add", "lan0", "index", 77, "type", "bridge",
+                     ns=ns)
+            netns.ip("addr", "add", f"10.77.1.{number}/24", "dev", "lan0",
+                     ns=ns)
+            netns.ip("link", "set", "lan0", "up", ns=ns)
+            told(lab, f"lan0: serving as 10.77.1.{number}")
+            groups = lab.run(["cat", "/proc/net/igmp6"], ns).stdout
+            harness.check(re.search(r"^77 +lan0 +ff02(0{26})02 ", groups,
+                                    re.MULTILINE), groups)
+            netns.ip("link", "del", "lan0", ns=ns)
+            told(lab, "lan0: gone")
 
 
 @harness.cases(bridge={"kind": "bridge"}, macvlan={"kind": "macvlan"})
