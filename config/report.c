@@ -109,22 +109,19 @@ static bool report_again(struct config_report *report, const char *text)
 	return false;
 }
 
-void config_report_add(struct config_report *report,
+static void report_add(struct config_report *report,
 	const struct config *config, struct config_at at, bool warning,
-	const char *format, ...)
+	const char *format, va_list args)
 {
 	const char *where =
 		config && config->n_files ? config->files[0] : "netuki";
 	char *what = NULL, *text = NULL;
 	char buffer[512];
-	va_list args;
 
 	if (config && at.line > 0)
 		where = config_at_text(config, at, buffer, sizeof(buffer));
-	va_start(args, format);
 	if (vasprintf(&what, format, args) < 0)
 		what = NULL;
-	va_end(args);
 	if (what && asprintf(&text, "%s: %s", where, what) < 0)
 		text = NULL;
 	free(what);
@@ -136,6 +133,29 @@ void config_report_add(struct config_report *report,
 	report->n_errors += !warning;
 	report->n_warnings += warning;
 	report_keep(report, warning, text);
+}
+
+void config_report_add(struct config_report *report,
+	const struct config *config, struct config_at at, bool warning,
+	const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	report_add(report, config, at, warning, format, args);
+	va_end(args);
+}
+
+void config_report_add_absent(struct config_report *report,
+	const struct config *config, struct config_at at, bool may_come,
+	const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	report_add(report, config, at, may_come, format, args);
+	va_end(args);
+	report->n_absent += !may_come;
 }
 
 const char *config_at_text(

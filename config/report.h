@@ -40,6 +40,7 @@ struct config_source {
 
 struct config_report {
 	size_t n_errors, n_warnings; /* all, those past the cap too */
+	size_t n_absent;	     /* errors that let a start go on */
 	size_t n;		     /* kept: at most CONFIG_REPORT_MAX */
 	struct config_message *messages;
 	/* Where a change may change the outcome; errors or none. */
@@ -57,6 +58,14 @@ void config_report_done(struct config_report *report);
  */
 void config_report_add(struct config_report *report,
 	const struct config *config, struct config_at at, bool warning,
+	const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/*
+ * The same of what is not there, or not yet: a warning with may_come, else an
+ * error, but none that a start would not go on with.
+ */
+void config_report_add_absent(struct config_report *report,
+	const struct config *config, struct config_at at, bool may_come,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* Note a source; without memory it is left out. */

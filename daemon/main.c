@@ -38,6 +38,7 @@
 #include "daemon/tftp/tftp_service.h"
 
 #define DEFAULT_CONFIG "/etc/netuki/netuki.yaml"
+#define EXIT_ABSENT    3 /* the unit knows it, too */
 
 struct options {
 	const char *config;
@@ -74,7 +75,9 @@ static void usage(FILE *out)
 		"\n"
 		"Exit status: 0 all is well; 1 the configuration is wrong, a "
 		"part cannot\n"
-		"start, or FILE cannot be booted; 2 the arguments are wrong.\n"
+		"start, or FILE cannot be booted; 2 the arguments are wrong; "
+		"3 it would start,\n"
+		"but what the configuration names is not there.\n"
 		"See netukid(8), netuki.yaml(5).\n");
 }
 
@@ -171,6 +174,18 @@ static void say_ok(const char *path, const struct reading *reading)
 	if (warnings)
 		printf(", %zu warning%s", warnings, plural(warnings));
 	puts("");
+}
+
+/* What is wrong, and would it start all the same? */
+static int status_of(const struct reading *reading)
+{
+	const struct config_report *report = &reading->report;
+
+	if (reading->config)
+		return 0;
+	return report->n_errors && report->n_errors == report->n_absent
+		       ? EXIT_ABSENT
+		       : 1;
 }
 
 /* Descriptors are what a storm of clients needs most. */
@@ -424,7 +439,7 @@ int main(int argc, char **argv)
 	if (reading.config && options.check)
 		say_ok(options.config, &reading);
 	if (!reading.config || options.check) {
-		status = reading.config ? 0 : 1;
+		status = status_of(&reading);
 		reading_done(&reading);
 		return written(status);
 	}

@@ -59,8 +59,8 @@ static bool images_answer(struct reading *r, enum reading_aim aim)
 		look.progress ? &look.progress->moves : NULL, look_at_images,
 		&look);
 	if (!answers)
-		config_report_add(&r->report, r->config, r->config->images_at,
-			aim == READING_AIM_START,
+		config_report_add_absent(&r->report, r->config,
+			r->config->images_at, aim == READING_AIM_START,
 			"images: the file system of %s does not answer%s%s%s",
 			r->config->images, *file ? " for the rest of " : "",
 			file,
@@ -80,8 +80,8 @@ static bool answers(struct reading *r, enum reading_aim aim)
 
 	r->hangs = !images_answer(r, aim);
 	if (!files)
-		config_report_add(&r->report, NULL, (struct config_at){0},
-			aim == READING_AIM_START,
+		config_report_add_absent(&r->report, NULL,
+			(struct config_at){0}, aim == READING_AIM_START,
 			"files: the file system of one does not answer");
 	return files && !r->hangs;
 }
@@ -96,7 +96,7 @@ static void check(enum reading_aim aim, struct reading *r,
 	int err = images_new(NULL, NULL, config->images, r->pins, &images);
 
 	if (err)
-		config_report_add(&r->report, config, config->images_at,
+		config_report_add_absent(&r->report, config, config->images_at,
 			may_come, "images: %s cannot be read: %s",
 			config->images, strerror(-err));
 	if (!err && netifs_new(NULL, config, &netifs) == 0) {

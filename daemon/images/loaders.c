@@ -139,7 +139,7 @@ static void add(
 	if (err && !at.line)
 		return;
 	if (err)
-		config_report_add(c->report, c->config, at, c->may_come,
+		config_report_add_absent(c->report, c->config, at, c->may_come,
 			"loader %s: %s%s", path, why_not_open(err),
 			c->may_come ? "; it is served once it is there" : "");
 	loader->path = strdup(path);

@@ -40,12 +40,12 @@ static void check_image(
 	if (strchr(name, '/')) /* another server's */
 		return;
 	if (image && image->state == IMAGE_STATE_REFUSED)
-		config_report_add(c->report, c->config, at, c->may_come,
+		config_report_add_absent(c->report, c->config, at, c->may_come,
 			"image: %s cannot be booted: %s", name, image->why);
 	if (image)
 		return;
 	near = nearest(c, name);
-	config_report_add(c->report, c->config, at, c->may_come,
+	config_report_add_absent(c->report, c->config, at, c->may_come,
 		"image: %s is not in %s%s%s%s%s", name, c->config->images,
 		near ? ": did you mean '" : "", near ? near : "",
 		near ? "'?" : "",

@@ -240,6 +240,9 @@ def test_images_are_mounted_after_it():
         box.run("mv", f"{images}/debian.efi", "/root/share")
         box.run("systemctl", "restart", "netukid")
         process = service(box)
+        checked = box.out("systemctl", "show", "-P", "ExecStartPre", "netukid")
+        harness.check("status=3" in checked and "ignore_errors=no" in checked,
+                      checked)
         harness.check(f"image: debian.efi is not in {images}; it is booted "
                       "once it is there" in log(box), log(box))
         box.run("mount", "--bind", "/root/share", images)

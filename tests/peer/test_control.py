@@ -1215,10 +1215,12 @@ def test_check():
                       in said, said)
         shutil.rmtree(box.images)
         status, out, said = check(box)
-        harness.equal((status, out), (1, ""), "without images")
+        harness.equal((status, out), (3, ""), "without images")
         harness.check(f"warning: images: there is no {box.images}\n" in said
                       and f"image: x.efi is not in {box.images}\n" in said,
                       said)
+        box.write_config(MACHINES, "frob: 1\n")
+        harness.equal(check(box)[:2], (1, ""), "a key that there is not")
 
 
 def test_starts_before_its_disk_is_mounted():
@@ -1228,7 +1230,7 @@ def test_starts_before_its_disk_is_mounted():
             box.images, box.tmp / "loader.efi")}
         for part, away in parts.items():
             part.rename(away)
-        harness.equal(check(box)[0], 1, "status of --check")
+        harness.equal(check(box)[0], 3, "status of --check")
         box.start()
         for words in (f"warning: images: there is no {box.images}\n",
                       f"warning: image: x.efi is not in {box.images}; it is "

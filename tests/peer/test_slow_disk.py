@@ -514,7 +514,7 @@ def test_check_of_a_file_server_that_hangs_half_way():
                 (contents / ".no-ends").unlink()
             harness.equal(
                 (done.returncode, done.stderr),
-                (1, f"{config}:2:9: images: the file system of {remote.path} "
+                (3, f"{config}:2:9: images: the file system of {remote.path} "
                  "does not answer for the rest of b.efi\n"), "it hangs")
             done = check()
             harness.equal((done.returncode, done.stderr), (0, ""), "it works")
