@@ -18,6 +18,9 @@ from lab import appliance, dhcp, harness, netns, paths, uki  # noqa: E402
 from lab.lab import NETUKI_ADDRESS, Lab  # noqa: E402
 
 SO_TIMESTAMPNS = 35
+# So many seconds an answer may take to come, on a machine with other work, and
+# a transfer to end at once: unanswered ones last for ten.
+PATIENCE, SOON = 30, 5
 RRQ, WRQ, DATA, ACK, ERROR, OACK = range(1, 7)
 CONTENT = bytes(range(256)) * 200 + b"end"
 BULK = bytes(range(251)) * 40000
@@ -68,7 +71,7 @@ class Client:
         """Sends a request to port 69."""
         self.socket.sendto(request(*args, **kwargs), (NETUKI_ADDRESS, 69))
 
-    def get(self, seconds=2.0):
+    def get(self, seconds=PATIENCE):
         """(opcode, number or code, rest) of the next packet, or None."""
         self.socket.settimeout(seconds)
         data = None
@@ -82,7 +85,7 @@ class Client:
 
     def options(self):
         """The options of the OACK that comes next."""
-        self.socket.settimeout(2)
+        self.socket.settimeout(PATIENCE)
         data, self.peer = self.socket.recvfrom(70000)
         harness.equal(data[:2], b"\0\6", "opcode of an OACK")
         words = data[2:].split(b"\0")[:-1]
@@ -176,7 +179,7 @@ def test_bad_requests():
         for name, (packet, wanted) in BAD.items():
             bad = Client(lab)
             bad.socket.sendto(packet, (NETUKI_ADDRESS, 69))
-            got = bad.get(1.0 if wanted else 0.2)
+            got = bad.get(PATIENCE if wanted else 0.2)
             harness.equal(got and got[:2], wanted and (ERROR, wanted), name)
             bad.close()
         good.send(ack(1))
@@ -221,7 +224,7 @@ def test_foreign_port():
             mine.send(ack(number))
         mine.send(ack(1))
         mine.finish(first=2)
-        wait_idle(lab, 2)
+        wait_idle(lab, SOON)
 
 
 def test_single_port():
@@ -239,7 +242,7 @@ def test_single_port():
         one.finish()
         harness.equal(one.peer, (NETUKI_ADDRESS, 69), "source")
         two.send(b"\0\5\0\0enough\0")
-        wait_idle(lab, 2)
+        wait_idle(lab, SOON)
 
 
 def test_reply_from_the_address_asked():
@@ -268,7 +271,7 @@ def test_route_mtu():
 
 def arrival(client):
     """When the kernel took the next packet in, which must be block 1."""
-    client.socket.settimeout(2)
+    client.socket.settimeout(PATIENCE)
     data = b"\0\6"
     while data[:2] == b"\0\6":  # repeated
         data, (stamp, *_), _, _ = client.socket.recvmsg(70000, 64)
@@ -304,13 +307,9 @@ def test_silent_client():
         for options in ({}, {"windowsize": 64, "blksize": 1468}):
             client = Client(lab)
             client.ask("bulk.bin", **options)
-            deadline = time.monotonic() + 3
-            got = []
-            while time.monotonic() < deadline:
-                packet = client.get(0.2)
-                got += [packet] if packet else []
-            harness.equal(len(got), 4, f"packets, with {options}")
-            harness.equal(len(set(got)), 1, "different packets")
+            got = {client.get() for _ in range(4)}
+            harness.equal(client.get(2), None, f"a fifth, with {options}")
+            harness.equal(len(got), 1, "different packets")
         # It may answer late.
         client.send(ack(0))
         harness.equal(client.get()[:2], (DATA, 1), "first block")
@@ -325,14 +324,15 @@ def test_forged_requests():
     with served() as lab:
         for names in (["bulk.bin"], ["bulk.bin", "small.bin"]):
             client = Client(lab)
-            deadline = time.monotonic() + 1
+            begun = time.monotonic()
             got = turns = 0
-            while time.monotonic() < deadline:
+            while turns < 100 or time.monotonic() < begun + 1:
                 client.ask(names[turns % len(names)])
                 turns += 1
                 got += client.get(0.002) is not None
-            harness.check(turns > 50, f"only {turns} requests")
-            harness.check(got <= 8, f"{got} packets for {names}")
+            took = time.monotonic() - begun
+            harness.check(got <= 8 * took,
+                          f"{got} packets for {names} in {took:.1f} s")
             time.sleep(0.3)
             while client.get(0.01):
                 pass
@@ -378,25 +378,25 @@ def test_one_line_each():
         probe.ask(tsize=0, blksize=1468)
         probe.options()
         probe.send(b"\0\5\0\x08User aborted the transfer\0")
-        wait_idle(lab, 2)
+        wait_idle(lab, SOON)
         whole.ask(blksize=9000, windowsize=200)
         whole.options()
         whole.send(ack(0))
         for _ in range(35):
             whole.get()
         whole.send(ack(35))
-        wait_idle(lab, 2)
+        wait_idle(lab, SOON)
         full.ask()
         full.get()
         full.send(b"\0\5\0\3Disk full\0")
-        wait_idle(lab, 2)
+        wait_idle(lab, SOON)
         again.ask(blksize=1000)
         again.options()
         again.send(ack(0))
         for _ in range(3):
             again.get()
         again.close()
-        wait_idle(lab, 10)
+        wait_idle(lab, 4 * SOON)
         found = lines(lab)
         # How much is sent again by the timer is the machine's affair.
         harness.equal([re.sub(r"resent \d+", "resent N", line)
@@ -422,7 +422,7 @@ def test_closed_port():
         client.ask(tsize=0)
         client.options()
         client.close()
-        wait_idle(lab, 2)
+        wait_idle(lab, SOON)
 
 
 def port_unreachable(ours, theirs, code=3):
@@ -465,7 +465,7 @@ def test_icmp():
                 pass
             stranger.sendto(port_unreachable(client.peer, (address, port)),
                             (NETUKI_ADDRESS, 0))
-            wait_idle(lab, 2)
+            wait_idle(lab, SOON)
 
 
 def relayed(lab, relay):
@@ -474,7 +474,7 @@ def relayed(lab, relay):
         packet = bytearray(dhcp.discover("52:54:00:bb:00:00"))
         packet[24:28] = socket.inet_aton(relay)
         sender.send(bytes(packet), (NETUKI_ADDRESS, 67))
-        harness.check(sender.replies(5, enough=1), "no answer to the relay")
+        harness.check(sender.replies(PATIENCE, enough=1), "no answer to the relay")
 
 
 def test_behind_a_relay():
@@ -491,7 +491,7 @@ def test_behind_a_relay():
         relayed(lab, "10.78.0.1")
         for client, wanted in ((near, (DATA, 1)), (far, None)):
             client.ask()
-            got = client.get(2 if wanted else 0.3)
+            got = client.get(PATIENCE if wanted else 0.3)
             harness.equal(got and got[:2], wanted, "answer behind a relay")
 
 
@@ -514,7 +514,7 @@ def test_shrunken_route():
                     DATA, block, BULK[(block - 1) * 1468:block * 1468]),
                     f"block {block}")
         client.send(b"\0\5\0\0enough\0")
-        wait_idle(lab, 2)
+        wait_idle(lab, SOON)
 
 
 def test_black_hole():
@@ -544,10 +544,11 @@ def test_who_is_served():
                      ns=lab.ns("netuki"))
             client = Client(lab, "192.168.9.9")
             client.ask()
-            got = client.get(1.0)
+            patience = PATIENCE if wanted else 0.5
+            got = client.get(patience)
             harness.equal(got and got[:2], wanted, f"answer, allow {allow}")
             client.ask("absent.bin")
-            got = client.get(0.5)
+            got = client.get(patience)
             harness.check(bool(got) == bool(wanted), "answer to a bad name")
 
 
@@ -599,10 +600,12 @@ def test_flood():
         clients = [Client(lab) for _ in range(40)]
         for client in clients:
             client.ask(blksize=1468)
-        time.sleep(0.5)
-        answered = sum(client.get(0.01) is not None for client in clients)
+        deadline = time.monotonic() + PATIENCE
+        while counts(lab)["over-cap"] < 32:
+            harness.check(time.monotonic() < deadline, "over-cap")
+            time.sleep(0.05)
+        answered = sum(client.get(0.05) is not None for client in clients)
         harness.equal(answered, 8, "transfers of a silent address")
-        harness.check(counts(lab)["over-cap"] >= 32, "over-cap")
         before = memory(lab.netukid)
         for number in range(2, 31):
             netns.ip("addr", "add", f"10.77.1.{number}/16", "dev", "eth0",
@@ -618,9 +621,9 @@ def test_flood():
                           (NETUKI_ADDRESS, 69))
         good = Client(lab, "10.77.0.51")
         # Behind 20,000 others it may have to ask again, as firmware does.
-        for _ in range(5):
+        for _ in range(20):
             good.ask()
-            if good.get():
+            if good.get(2):
                 break
         good.send(ack(1))
         good.finish(first=2)
