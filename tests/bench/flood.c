@@ -1,7 +1,8 @@
 /*
- * flood: forged requests at a server, so many a second, and one line of JSON.
+ * flood: forged requests at a server, so many a second at most, until COUNT
+ * have gone out, and one line of JSON.
  *
- *   flood discover|read INTERFACE SERVER RATE SECONDS
+ *   flood discover|read INTERFACE SERVER RATE COUNT
  *
  *   discover  PXE firmware's DISCOVERs, each of another machine
  *   read      TFTP read requests, each from another address in the server's /16
@@ -159,11 +160,11 @@ static bool find_mac(const char *interface, const char *server, uint8_t ret[6])
 	return found;
 }
 
-static uint64_t run(int fd, bool read, uint64_t rate, uint64_t end)
+static uint64_t run(int fd, bool read, uint64_t rate, uint64_t count)
 {
 	static struct mmsghdr msgs[BURST];
 	static struct iovec iov[BURST];
-	uint64_t begin = now_ns(), sent = 0, now;
+	uint64_t begin = now_ns(), sent = 0;
 
 	for (size_t i = 0; i < BURST; i++) {
 		iov[i] = (struct iovec){
@@ -172,7 +173,8 @@ static uint64_t run(int fd, bool read, uint64_t rate, uint64_t end)
 		msgs[i].msg_hdr.msg_iov = &iov[i];
 		msgs[i].msg_hdr.msg_iovlen = 1;
 	}
-	while ((now = now_ns()) < end) {
+	while (sent < count) {
+		uint64_t now = now_ns();
 		uint64_t due = (now - begin) * rate / 1000000000;
 		int n;
 
@@ -210,7 +212,7 @@ int main(int argc, char **argv)
 
 	if (argc != 6) {
 		fprintf(stderr, "usage: flood discover|read INTERFACE SERVER "
-				"RATE SECONDS\n");
+				"RATE COUNT\n");
 		return 2;
 	}
 	fd = open_interface(argv[2], mac);
@@ -223,7 +225,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < BURST; i++)
 		make(&frames[i], read, mac, to_mac, to);
 	sent = run(fd, read, strtoull(argv[4], NULL, 10),
-		begin + (uint64_t)(strtod(argv[5], NULL) * 1e9));
+		strtoull(argv[5], NULL, 10));
 	seconds = (double)(now_ns() - begin) / 1e9;
 	printf("{\"sent\": %llu, \"seconds\": %.3f}\n",
 		(unsigned long long)sent, seconds);
