@@ -47,7 +47,7 @@ def loopback_machines(count=20):
                    for n in range(count))
 
 
-def until(truth, what, seconds=15):
+def until(truth, what, seconds=60):
     """Waits until TRUTH() is true; returns what it is."""
     deadline = time.monotonic() + seconds
     while not (found := truth()):
@@ -174,13 +174,11 @@ def test_memory_is_short(one_in):
             play_machines(lab, load, source)
             put(one_in, 0)
             time.sleep(4)
-            failed = get()[1]
+            until(lambda: get()[1] > 5 and all(load.done.values()),
+                  "allocations that fail, and an answer to each")
             put(0, 0)
         lab.netukid.require_running()
-        harness.check(failed > 5, f"only {failed} allocations failed")
-        for name, count in load.done.items():
-            harness.check(count, f"{name} was never answered")
-        until(lambda: is_well(lab), "all is well again", 30)
+        until(lambda: is_well(lab), "all is well again")
         harness.equal(lab.netukid.stop(grace=30), 0, "exit status")
         json.loads((lab.tmp / "state.json").read_text())
         check_history(lab.tmp)
@@ -303,7 +301,7 @@ def test_kill_under_load():
                 time.sleep(0.3 + moments.random())
                 ended = box.log().count(": whole after ")
                 if number % 2:
-                    time.sleep(1)  # what is older may not be lost
+                    time.sleep(3)  # what is older may not be lost
                 else:
                     ended = 0
                 flying = len(told) - 1
@@ -325,8 +323,8 @@ def test_kill_under_load():
                 boots = now
             done = dict(load.done)
             until(lambda: all(load.done[name] > done[name]
-                              for name in done), "all get theirs", 30)
-        harness.check(boots > 20, f"only {boots} boots in the history")
+                              for name in done), "all get theirs")
+            until(lambda: check_history(box.state) > 20, "boots in it")
         harness.equal(box.stop(), 0, "exit status")
 
 
@@ -373,9 +371,8 @@ def test_full_disk():
         harness.equal(box.log().count("state: cannot be saved"), 1,
                       "lines about it")
         (box.state / "ballast").unlink()
-        until(lambda: not box.json("status")["state-problem"], "saved", 20)
-        until(lambda: not box.json("status")["history"]["problem"],
-              "history", 20)
+        until(lambda: not box.json("status")["state-problem"], "saved")
+        until(lambda: not box.json("status")["history"]["problem"], "history")
         box.restart(signal.SIGKILL)
         harness.equal(box.machine("m1")["mode"], "local", "afterwards")
         harness.check(box.machine("m2")["boot-once"], "boot-once afterwards")
@@ -407,8 +404,8 @@ def test_nobody_reads_the_log():
             harness.check(said.count(b"\n") > 1000, "lines before that")
             by_script(box, source)()
             begin = time.monotonic()
-            harness.equal(box.netukid.stop(grace=10), 0, "exit status")
-            harness.check(time.monotonic() - begin < 5, "ends late")
+            harness.equal(box.netukid.stop(), 0, "exit status")
+            harness.check(time.monotonic() - begin < 15, "ends late")
             harness.check(b"SIGTERM: ending" in pipe.read(), "its last line")
 
 
@@ -618,7 +615,7 @@ def test_out_of_descriptors():
             with netns.entered(ns):
                 for _ in range(10):
                     client.send(dhcp.discover(mac(1)))
-                    harness.check(client.replies(2, enough=1), "DHCP")
+                    harness.check(client.replies(30, enough=1), "DHCP")
                     harness.equal(fetch.tftp(TFTP, "images/a.efi"), pe.uki(),
                                   "by TFTP")
                     time.sleep(0.2)
@@ -666,7 +663,7 @@ def test_clock_is_set():
             by_script(box, source)()
             box.image(f"i{number}.efi", pe.uki(f"{number}"))
             until(lambda n=number: box.request(f"/images/i{n}.efi")[0] == 200,
-                  "a new image", 9)
+                  "a new image")
         harness.check(all(one.is_alive() for one in both), "over too early")
         put(86400)
         harness.check(is_sent_again(box), "another block")
@@ -680,7 +677,7 @@ def test_clock_is_set():
                                "WHERE outcome = 'complete'").fetchall()
         harness.check(rows, "no boots")
         for row in rows:
-            harness.check(0 <= row[0] < 30e6 and 0 <= row[1] < 30e6,
+            harness.check(0 <= row[0] < 600e6 and 0 <= row[1] < 600e6,
                           f"a boot's times: {row}")
 
 
