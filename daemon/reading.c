@@ -24,10 +24,12 @@ static void look_at_images(void *arg)
 	const struct reading *r = look->r;
 	struct images *images;
 
-	if (images_new(NULL, NULL, r->config->images, r->pins, &images) == 0 &&
-		look->progress)
+	if (images_new(NULL, NULL, r->config->images, r->pins, &images) < 0)
+		return;
+	if (look->progress)
 		images_hash(
 			images, check_wants_digest, r->config, look->progress);
+	images_free(images);
 }
 
 static void look_at_files(void *arg)

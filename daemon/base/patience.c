@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,13 +12,16 @@
 
 #define MOMENT_US 100000
 
-/* False: for so long it neither ended nor moved. */
-static bool wait_for_end(pid_t pid, uint64_t wait_us, const atomic_uint *moves)
+/*
+ * False: for so long it neither ended nor moved. Its end closes the pipe, of
+ * which it has the other end alone.
+ */
+static bool wait_for_end(int pipe, uint64_t wait_us, const atomic_uint *moves)
 {
-	struct pollfd ended = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+	struct pollfd ended = {.fd = pipe, .events = POLLIN};
 	uint64_t slice_us = moves ? wait_us / 10 : wait_us, still_us = 0;
 	unsigned int before, now = moves ? atomic_load(moves) : 0;
-	int n = ended.fd < 0;
+	int n = 0;
 
 	while (!n && still_us < wait_us) {
 		before = now;
@@ -27,8 +29,6 @@ static bool wait_for_end(pid_t pid, uint64_t wait_us, const atomic_uint *moves)
 		now = moves ? atomic_load(moves) : 0;
 		still_us = now == before ? still_us + slice_us : 0;
 	}
-	if (ended.fd >= 0)
-		close(ended.fd);
 	return n != 0;
 }
 
@@ -45,20 +45,26 @@ bool patience_try(struct patience *patience, const atomic_uint *moves,
 	void (*look)(void *arg), void *arg)
 {
 	uint64_t begun_us = clock_us(), spent_us, wait_us = patience->left_us;
+	int ends[2];
 	bool answers;
-	pid_t pid = fork();
+	pid_t pid;
 
-	if (pid < 0)
+	if (pipe2(ends, O_CLOEXEC) < 0)
 		return true;
+	pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		say_nothing();
 		look(arg);
 		_exit(0);
 	}
+	close(ends[1]);
 	if (wait_us < MOMENT_US)
 		wait_us = MOMENT_US;
-	answers = wait_for_end(pid, wait_us, moves);
+	answers = pid < 0 || wait_for_end(ends[0], wait_us, moves);
+	close(ends[0]);
+	if (pid < 0)
+		return true;
 	/* Who hangs may not even die before there is an answer. */
 	if (!answers)
 		kill(pid, SIGKILL);

@@ -97,8 +97,10 @@ static void try_loader(void *path)
 {
 	struct file *file;
 
-	if (file_open(path, &file) == 0)
-		free(find_signer(file));
+	if (file_open(path, &file) < 0)
+		return;
+	free(find_signer(file));
+	file_unref(file);
 }
 
 /* 0 or -errno; -ETIMEDOUT: nothing answers. */
