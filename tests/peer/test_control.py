@@ -76,7 +76,7 @@ def offered(box, name, firmware):
     return answer["plan"], found.group(1) if found else answer["file"]
 
 
-def wait_for(truth, what, seconds=5):
+def wait_for(truth, what, seconds=60):
     """Waits until TRUTH() is true."""
     deadline = time.monotonic() + seconds
     while not truth():

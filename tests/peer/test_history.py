@@ -116,7 +116,7 @@ class Daemon:
         return self.boots()
 
 
-def until(condition, message, seconds=15.0):
+def until(condition, message, seconds=60):
     """Waits for CONDITION()."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -201,7 +201,7 @@ class Machine:
         LOSE is not answered once, so that the server sends again.
         """
         with socket.socket(type=socket.SOCK_DGRAM) as sock:
-            sock.settimeout(5)
+            sock.settimeout(30)
             sock.bind((self.address, 0))
             options = {"blksize": BLKSIZE, "windowsize": WINDOW, "tsize": 0}
             words = [name, "octet"]

@@ -135,7 +135,7 @@ class Netukid:
         self.wait(lambda: self.status("/healthz") == 200, "an answer")
         return self
 
-    def wait(self, done, what, seconds=8):
+    def wait(self, done, what, seconds=60):
         """Waits until DONE() is true."""
         deadline = time.monotonic() + seconds * paths.SLOW
         while True:
@@ -187,7 +187,7 @@ class Netukid:
                 return image
         return {}
 
-    def wait_state(self, name, state, seconds=8):
+    def wait_state(self, name, state, seconds=60):
         """Waits until the image NAME is in STATE; its facts."""
         self.wait(lambda: self.image(name).get("state") == state,
                   f"{name} in state {state}", seconds)
