@@ -75,7 +75,7 @@ static void put_time(double unix_time, FILE *out)
 static void put_title(const json_t *report, FILE *out)
 {
 	fputs("Boots by ", out);
-	put_text(text_of(report, "by"), out);
+	put_text(word_of(report, "by"), out);
 }
 
 /* "1204 boots, 2026-11-01 10:00 CET to 2026-11-22 18:30 CET" */

@@ -118,7 +118,7 @@ static bool print_listeners(const json_t *listeners, const char *protocol)
 		const char *address = text_of(one, "address");
 		bool all = !address || strcmp(address, "0.0.0.0") == 0;
 
-		if (strcmp(text_of(one, "protocol"), protocol) != 0)
+		if (strcmp(word_of(one, "protocol"), protocol) != 0)
 			continue;
 		printf("%s%s%s%lld", any ? " and " : "port ",
 			all ? "" : address, all ? "" : ":",
@@ -210,7 +210,7 @@ void show_images(const json_t *answer, const struct arguments *args)
 	json_array_foreach(json_object_get(answer, "images"), i, m)
 	{
 		char size[40];
-		int ready = strcmp(text_of(m, "state"), "ready") == 0;
+		int ready = strcmp(word_of(m, "state"), "ready") == 0;
 		const char *cells[] = {text_of(m, "name"), text_of(m, "state"),
 			text_of(m, "kind"), text_of(m, "arch"),
 			size_text(number_of(m, "size"), size, sizeof(size)),

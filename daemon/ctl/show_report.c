@@ -36,7 +36,7 @@ static const char *name_of(const char *name)
 void report_verdict(const json_t *c, char ret[REPORT_VERDICT_MAX])
 {
 	const char *what =
-		strcmp(text_of(c, "measure"), "up") == 0 ? "Up" : "Image whole";
+		strcmp(word_of(c, "measure"), "up") == 0 ? "Up" : "Image whole";
 	const char *a = name_of(text_of(c, "a")), *b = name_of(text_of(c, "b"));
 	const char *faster = text_of(c, "faster");
 	double p = real_of(c, "p-corrected");
@@ -94,8 +94,8 @@ static size_t count_complete(const json_t *report)
 
 void report_remarks(const json_t *report, char ret[REPORT_VERDICT_MAX])
 {
-	bool by_image = strcmp(text_of(report, "by"), "image") == 0;
-	bool by_mode = strcmp(text_of(report, "by"), "mode") == 0;
+	bool by_image = strcmp(word_of(report, "by"), "image") == 0;
+	bool by_mode = strcmp(word_of(report, "by"), "mode") == 0;
 	size_t i, n = 0, complete = count_complete(report);
 	bool alike = true;
 	const json_t *c;
@@ -151,7 +151,7 @@ static void show_csv(const json_t *answer)
 
 		/* RFC 4180: a quote within quotes is doubled. */
 		putchar('"');
-		for (const char *p = text_of(g, "name"); *p; p++)
+		for (const char *p = word_of(g, "name"); *p; p++)
 			printf(*p == '"' ? "\"%c" : "%c", *p);
 		printf("\",%lld,%lld,%lld", number_of(g, "count"),
 			number_of(g, "completed"), number_of(g, "failures"));

@@ -12,6 +12,13 @@ const char *text_of(const json_t *o, const char *key)
 	return json_string_value(json_object_get(o, key));
 }
 
+const char *word_of(const json_t *o, const char *key)
+{
+	const char *text = text_of(o, key);
+
+	return text ? text : "";
+}
+
 long long number_of(const json_t *o, const char *key)
 {
 	return json_integer_value(json_object_get(o, key));

@@ -10,6 +10,8 @@
 
 /* o[key]; NULL if it is no text. */
 const char *text_of(const json_t *o, const char *key);
+/* The same, but "". */
+const char *word_of(const json_t *o, const char *key);
 /* 0 if it is no number. */
 long long number_of(const json_t *o, const char *key);
 double real_of(const json_t *o, const char *key);

@@ -213,6 +213,36 @@ def test_no_daemon():
                       "a socket that nobody listens at")
 
 
+def test_daemon_of_another_version():
+    """What is not in its answer is left out; netukictl survives it."""
+    answers = {("images",): {"images": [{}]},
+               ("machines",): {"machines": [{}]},
+               ("status",): {"interfaces": [{}], "listeners": [{}]},
+               ("explain", "x"): {"files": [{}]},
+               ("boots",): {"boots": [{}]},
+               ("boots", "1"): {"boot": {"steps": [{}]}},
+               ("report",): {"groups": [{}]},
+               ("report", "--csv"): {"groups": [{}]},
+               ("report", "--html", "report.html"): {"groups": [{}]}}
+    with Loopback() as box, \
+            closing(socket.socket(socket.AF_UNIX)) as server:
+        server.bind(str(box.control))
+        server.listen()
+        server.settimeout(20)
+        for args, answer in answers.items():
+            asker = subprocess.Popen(
+                [paths.built("netukictl"), *args, "--control", box.control],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=box.tmp)
+            client, _ = server.accept()
+            with client:
+                client.recv(4096)
+                client.sendall(json.dumps(answer).encode() + b"\n")
+            _, said = asker.communicate(timeout=20)
+            harness.check(asker.returncode in (0, 1) and
+                          b"runtime error" not in said,
+                          f"{args}: status {asker.returncode}: {said}")
+
+
 def test_socket_is_not_for_all():
     """Only its owner and group may use the socket; others are told so."""
     with running() as box:

@@ -175,7 +175,7 @@ static double median_of(const json_t *result, const char *name)
 
 	json_array_foreach(json_object_get(result, "groups"), i, g)
 	{
-		if (strcmp(text_of(g, "name"), name) == 0)
+		if (strcmp(word_of(g, "name"), name) == 0)
 			return known(json_object_get(g, "last-byte"), "median");
 	}
 	return -1;
