@@ -109,9 +109,9 @@ static bool report_again(struct config_report *report, const char *text)
 	return false;
 }
 
-static void report_add(struct config_report *report,
-	const struct config *config, struct config_at at, bool warning,
-	const char *format, va_list args)
+__attribute__((format(printf, 5, 0))) static void report_add(
+	struct config_report *report, const struct config *config,
+	struct config_at at, bool warning, const char *format, va_list args)
 {
 	const char *where =
 		config && config->n_files ? config->files[0] : "netuki";

@@ -47,19 +47,18 @@ static bool images_answer(struct reading *r, enum reading_aim aim)
 {
 	struct images_progress *progress = MAP_FAILED;
 	struct look look = {.r = r};
-	const char *file = "";
+	const char *file;
 	bool answers;
 
 	if (aim == READING_AIM_CHECK && digester_share())
 		progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (progress != MAP_FAILED) {
+	if (progress != MAP_FAILED)
 		look.progress = progress;
-		file = progress->name;
-	}
 	answers = patience_try(&r->patience,
 		look.progress ? &look.progress->moves : NULL, look_at_images,
 		&look);
+	file = look.progress ? look.progress->name : "";
 	if (!answers)
 		config_report_add_absent(&r->report, r->config,
 			r->config->images_at, aim == READING_AIM_START,
